@@ -1,0 +1,158 @@
+package worklog
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Bounds of metadata. Without the number rule a 63 KB object of 1e131071 reads back from jsonb as 917 MB.
+const (
+	MaxMetadataBytes = 64 << 10 // as JSON
+	MaxMetadataDepth = 32
+	MaxMetadataKeys  = 1000 // in all levels together
+)
+
+func decodeMetadata(b []byte) (Metadata, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var m map[string]any
+	if err := dec.Decode(&m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// clean returns m with every text cleaned; m itself when there is nothing to do. Values that only Go code can put
+// there (structs, time.Time) are left to the JSON encoder.
+func (m Metadata) clean() Metadata {
+	if len(m) == 0 {
+		return nil
+	}
+	if v, changed := cleanValue(map[string]any(m), 0); changed {
+		return v.(map[string]any)
+	}
+	return m
+}
+
+func cleanValue(v any, depth int) (any, bool) {
+	if depth > MaxMetadataDepth { // refused by Validate
+		return v, false
+	}
+	switch v := v.(type) {
+	case string:
+		c := cleanText(v)
+		return c, c != v
+	case []any:
+		return cleanList(v, depth)
+	case Metadata:
+		return cleanMap(v, depth)
+	case map[string]any:
+		return cleanMap(v, depth)
+	}
+	return v, false
+}
+
+func cleanList(list []any, depth int) (any, bool) {
+	out := list
+	changed := false
+	for i, x := range list {
+		c, ok := cleanValue(x, depth+1)
+		if !ok {
+			continue
+		}
+		if !changed {
+			out = append([]any(nil), list...)
+			changed = true
+		}
+		out[i] = c
+	}
+	return out, changed
+}
+
+func cleanMap(m map[string]any, depth int) (any, bool) {
+	changed := false
+	out := make(map[string]any, len(m))
+	for k, x := range m {
+		c, ok := cleanValue(x, depth+1)
+		key := cleanText(k)
+		changed = changed || ok || key != k
+		out[key] = c
+	}
+	if !changed {
+		return m, false
+	}
+	return out, true
+}
+
+func (f *fields) metadata(m Metadata) {
+	if len(m) == 0 {
+		return
+	}
+	keys := 0
+	f.metadataValue("metadata", map[string]any(m), 1, &keys)
+	if keys > MaxMetadataKeys {
+		f.check(false, "metadata", fmt.Sprintf("must have at most %d keys", MaxMetadataKeys))
+		return
+	}
+	if len(*f) > 0 {
+		return
+	}
+	b, err := json.Marshal(map[string]any(m))
+	if err != nil {
+		f.check(false, "metadata", "can not be written as JSON")
+		return
+	}
+	f.check(len(b) <= MaxMetadataBytes, "metadata", fmt.Sprintf("must have at most %d bytes as JSON", MaxMetadataBytes))
+}
+
+func (f *fields) metadataValue(path string, v any, depth int, keys *int) {
+	if *keys > MaxMetadataKeys {
+		return
+	}
+	switch v := v.(type) {
+	case json.Number:
+		f.check(storable(v), path, "is a number outside the range of a 64-bit float")
+	case float64:
+		f.check(!math.IsInf(v, 0) && !math.IsNaN(v), path, "must be a finite number")
+	case []any:
+		if depth > MaxMetadataDepth {
+			f.check(false, path, fmt.Sprintf("must be nested at most %d deep", MaxMetadataDepth))
+			return
+		}
+		for i, x := range v {
+			f.metadataValue(path+"."+strconv.Itoa(i), x, depth+1, keys)
+		}
+	case Metadata:
+		f.metadataValue(path, map[string]any(v), depth, keys)
+	case map[string]any:
+		if depth > MaxMetadataDepth {
+			f.check(false, path, fmt.Sprintf("must be nested at most %d deep", MaxMetadataDepth))
+			return
+		}
+		*keys += len(v)
+		for k, x := range v {
+			f.metadataValue(path+"."+k, x, depth+1, keys)
+		}
+	}
+}
+
+// storable reports whether n is a normal float64: neither infinite nor so small that jsonb would keep 16,000 digits of it.
+func storable(n json.Number) bool {
+	v, err := strconv.ParseFloat(n.String(), 64)
+	if err != nil {
+		return false
+	}
+	if v != 0 {
+		return math.Abs(v) >= 0x1p-1022
+	}
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(n.String()), "e")
+	if strings.Trim(mantissa, "-0.") != "" {
+		return false
+	}
+	x, err := strconv.Atoi(exponent) // 0e-16000 would keep as many zeros
+	return exponent == "" || (err == nil && x > -400)
+}
