@@ -1,0 +1,107 @@
+package view
+
+import "time"
+
+// Login is the page "/login". Its form posts email, password and next to the same path.
+type Login struct {
+	Shell
+	Email string
+	Next  string // where to go afterwards
+	Error string
+}
+
+// Reauth asks for the password again before something delicate. Its form posts password and next to Action.
+type Reauth struct {
+	Shell
+	Action string
+	Next   string
+	Error  string
+}
+
+// EnterKind says what a one-time link is for.
+type EnterKind string
+
+// The kinds of one-time links, and EnterUsed for one that is spent, out of date or unknown.
+const (
+	EnterAdmin  EnterKind = "admin"  // the first account: asks for e-mail and password
+	EnterInvite EnterKind = "invite" // asks for a first password
+	EnterReset  EnterKind = "reset"  // asks for a new password
+	EnterDemo   EnterKind = "demo"   // asks for one click
+	EnterUsed   EnterKind = "used"
+)
+
+// Enter is the page of a one-time link. Its form posts email (only EnterAdmin) and password to Action.
+type Enter struct {
+	Shell
+	Kind        EnterKind
+	Action      string
+	Email       string
+	Error       string
+	MinPassword int
+}
+
+// Tokens is the page "/settings/tokens". Its form posts name, scope (repeated), limit and expires (days, empty for
+// never) to the same path; revoking posts to /settings/tokens/{id}/revoke.
+type Tokens struct {
+	Shell
+	Tokens  []Token
+	Scopes  []Scope
+	Form    TokenForm
+	Error   string
+	Secret  string // of the token that was just created; shown this once
+	Name    string // its name
+	BaseURL string
+}
+
+// Token is an API token as its owner sees it.
+type Token struct {
+	ID        string
+	Name      string
+	Prefix    string
+	Scopes    []string
+	Limit     int // 0: the installation's
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+	LastUsed  time.Time // zero: never
+	Expired   bool
+}
+
+// Scope is a right that the form offers.
+type Scope struct {
+	Value string
+	Help  string
+}
+
+// TokenForm is what was typed into the form.
+type TokenForm struct {
+	Name    string
+	Scopes  []string
+	Limit   string
+	Expires string // days
+}
+
+// Sessions is the page "/settings/sessions". Ending one posts to /settings/sessions/{id}/end, all others to
+// /settings/sessions/end-others.
+type Sessions struct {
+	Shell
+	Sessions []Session
+}
+
+// Session is one signed-in browser.
+type Session struct {
+	ID        string // its public handle, never the cookie's value
+	Agent     string // what the browser calls itself
+	Address   string
+	CreatedAt time.Time
+	LastSeen  time.Time
+	ExpiresAt time.Time
+	Current   bool
+}
+
+// Password is the page "/settings/password". Its form posts current and password to the same path.
+type Password struct {
+	Shell
+	Error       string
+	Saved       bool
+	MinPassword int
+}
