@@ -10,12 +10,12 @@ type Login struct {
 	Error string
 }
 
-// Reauth asks for the password again before something delicate. Its form posts password and next to Action.
-type Reauth struct {
+// Confirm asks for the password again before something delicate ("/settings/confirm"). Its form posts password and
+// next to the same path.
+type Confirm struct {
 	Shell
-	Action string
-	Next   string
-	Error  string
+	Next  string
+	Error string
 }
 
 // EnterKind says what a one-time link is for.
@@ -40,17 +40,22 @@ type Enter struct {
 	MinPassword int
 }
 
-// Tokens is the page "/settings/tokens". Its form posts name, scope (repeated), limit and expires (days, empty for
-// never) to the same path; revoking posts to /settings/tokens/{id}/revoke.
+// Tokens is the page "/settings/tokens". Revoking posts to /settings/tokens/{id}/revoke.
 type Tokens struct {
 	Shell
 	Tokens  []Token
-	Scopes  []Scope
-	Form    TokenForm
-	Error   string
 	Secret  string // of the token that was just created; shown this once
 	Name    string // its name
 	BaseURL string
+}
+
+// NewToken is the page "/settings/tokens/new". Its form posts name, scope (repeated), limit and expires (days, empty
+// for never) to /settings/tokens.
+type NewToken struct {
+	Shell
+	Scopes []Scope
+	Form   TokenForm
+	Error  string
 }
 
 // Token is an API token as its owner sees it.
@@ -98,10 +103,11 @@ type Session struct {
 	Current   bool
 }
 
-// Password is the page "/settings/password". Its form posts current and password to the same path.
-type Password struct {
+// Settings is the page "/settings". Its form posts current and password to /settings/password.
+type Settings struct {
 	Shell
 	Error       string
 	Saved       bool
+	HasPassword bool // false: the account has none yet, so the form does not ask for it
 	MinPassword int
 }

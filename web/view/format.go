@@ -122,10 +122,13 @@ func count(n int64, noun string) string {
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "\u202f" + s[i:]
 	}
-	if n != 1 {
-		noun += "s"
+	if n == 1 {
+		return s + " " + noun
 	}
-	return s + " " + noun
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return s + " " + stem + "ies"
+	}
+	return s + " " + noun + "s"
 }
 
 // machine is t for the datetime attribute.
@@ -214,6 +217,10 @@ func factValue(v any) string {
 	case json.Number:
 		return v.String()
 	}
+	return jsonText(v)
+}
+
+func jsonText(v any) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // templ escapes; twice would show

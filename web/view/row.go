@@ -9,8 +9,7 @@ import (
 // rowClass is made of our own words only, whatever the entry says.
 func rowClass(r Row) string {
 	class := "row s-" + statusClass(r.Status)
-	switch r.Type {
-	case worklog.TypeToolCall, worklog.TypeFileOperation:
+	if codeType(r.Entry) {
 		class += " code"
 	}
 	if r.Parent != "" {
