@@ -1,0 +1,145 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/problem"
+	"github.com/worklogdev/worklog/web/view"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// handleError is the only place that answers a request with an error: problem+json for programs, a page for people,
+// the way to the login for an anonymous visitor of a page, and for a page's stream an answer it understands.
+func (s *Server) handleError(err error, c echo.Context) {
+	e := problem.From(fromEcho(err))
+	s.logFailure(c, e, err)
+	if c.Response().Committed {
+		return
+	}
+	req := c.Request()
+	switch {
+	case isBrowserStream(s.route(c)) && e.Code != worklog.CodeForbidden && e.Code != worklog.CodeMethod:
+		endStream(c, e)
+	case isMachine(req.URL.Path) || wantsJSON(req):
+		problem.Write(c.Response(), req, e)
+	case e.Code == worklog.CodeUnauthorized && isPageVisit(req):
+		_ = c.Redirect(http.StatusSeeOther, loginURL(req)) // only fails for a status that is no redirect
+	default:
+		s.errorPage(c, e)
+	}
+}
+
+// logFailure logs what somebody has to look at: failures of ours with their cause.
+func (s *Server) logFailure(c echo.Context, e *worklog.Error, err error) {
+	if problem.Status(e.Code) < http.StatusInternalServerError || errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+		return
+	}
+	s.log.Error("request failed", "err", err, "code", string(e.Code), "route", s.route(c),
+		"request_id", c.Response().Header().Get(problem.RequestIDHeader))
+}
+
+// fromEcho translates the router's own errors.
+func fromEcho(err error) error {
+	he, ok := errors.AsType[*echo.HTTPError](err)
+	if !ok {
+		return err
+	}
+	switch he.Code {
+	case http.StatusNotFound:
+		return worklog.Errorf(worklog.CodeNotFound, "there is nothing here")
+	case http.StatusMethodNotAllowed:
+		return worklog.Errorf(worklog.CodeMethod, "this address does not take that method")
+	case http.StatusBadRequest:
+		return worklog.Errorf(worklog.CodeMalformed, "the request can not be read")
+	}
+	return err
+}
+
+// wantsJSON reports whether the caller asks for JSON and not for a page.
+func wantsJSON(r *http.Request) bool {
+	accept := r.Header.Get(echo.HeaderAccept)
+	return !strings.Contains(accept, "text/html") &&
+		(strings.Contains(accept, echo.MIMEApplicationJSON) || strings.Contains(accept, problem.ContentType))
+}
+
+// isPageVisit reports whether somebody follows a link or types an address. htmx would swap a login page into a list.
+func isPageVisit(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("HX-Request") == ""
+}
+
+// endStream answers a page's stream. "bye" tells the page that waiting does not help; anything else ends the response,
+// and the browser comes back after a while.
+func endStream(c echo.Context, e *worklog.Error) {
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "text/event-stream")
+	h.Set(echo.HeaderCacheControl, "no-store, no-transform")
+	c.Response().WriteHeader(http.StatusOK)
+	switch e.Code {
+	case worklog.CodeUnauthorized:
+		_, _ = io.WriteString(c.Response(), "event: bye\ndata: signed-out\n\n")
+	case worklog.CodeNotFound:
+		_, _ = io.WriteString(c.Response(), "event: bye\ndata: gone\n\n")
+	default:
+		_, _ = io.WriteString(c.Response(), "retry: 10000\nevent: ping\ndata: 1\n\n")
+	}
+}
+
+// errorPage shows e to a person. If even that page can not be rendered, a spare one is sent.
+func (s *Server) errorPage(c echo.Context, e *worklog.Error) {
+	status := problem.Status(e.Code)
+	if e.RetryAfter > 0 {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(problem.Seconds(e.RetryAfter)))
+	}
+	p := view.Problem{
+		Shell: s.shell(c, http.StatusText(status)), Status: status, Heading: headingOf(e.Code), Text: e.Message, Fields: e.Fields,
+		RequestID: c.Response().Header().Get(problem.RequestIDHeader),
+	}
+	if e.Code == worklog.CodeUnauthorized {
+		p.LinkHref, p.LinkText = "/login", "Sign in"
+	}
+	if isSecretPath(s.route(c)) {
+		p.Path = "/" // the way back must not lead through a one-time link
+	}
+	err := s.render(c, status, view.ProblemPage(p))
+	if err == nil || c.Response().Committed {
+		return
+	}
+	s.log.Error("error page failed", "err", err, "request_id", p.RequestID)
+	_ = c.HTML(status, sparePage(status, p.RequestID))
+}
+
+// isSecretPath reports whether the address itself signs in.
+func isSecretPath(route string) bool { return strings.Contains(route, "/:once") }
+
+func headingOf(code worklog.Code) string {
+	switch code {
+	case worklog.CodeNotFound:
+		return "Nothing here"
+	case worklog.CodeUnauthorized:
+		return "Sign in first"
+	case worklog.CodeForbidden:
+		return "Not allowed"
+	case worklog.CodeRateLimited:
+		return "Too many attempts"
+	case worklog.CodeUnavailable:
+		return "Back in a moment"
+	case worklog.CodeInternal:
+		return "Something went wrong"
+	}
+	return http.StatusText(problem.Status(code))
+}
+
+// sparePage needs no template and no style sheet.
+func sparePage(status int, requestID string) string {
+	return fmt.Sprintf("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Worklog</title>\n<h1>%d %s</h1>\n<p>Request %s</p>\n<p><a href=\"/\">Worklog</a></p>\n</html>\n",
+		status, http.StatusText(status), html.EscapeString(requestID))
+}

@@ -1,0 +1,125 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// recentLogin is how long a checked password opens what makes new credentials.
+const recentLogin = 10 * time.Minute
+
+// Who may use a page. Pages never take tokens.
+func everybody() account.Policy  { return account.Policy{Public: true} }
+func signedIn() account.Policy   { return account.Policy{SessionOnly: true} }
+func justNow() account.Policy    { return account.Policy{SessionOnly: true, Recent: recentLogin} }
+func adminToken() account.Policy { return account.Policy{Scope: account.ScopeAdmin} }
+
+// routes is every route of the product: who may use it is written next to it and enforced by mount alone.
+func (s *Server) routes() []api.Route {
+	get, post := http.MethodGet, http.MethodPost
+	table := []api.Route{
+		{get, "/healthz", everybody(), s.health},
+		{get, "/readyz", everybody(), s.ready},
+		{get, "/metrics", adminToken(), s.serveMetrics},
+
+		{get, "/login", everybody(), s.loginPage},
+		{post, "/login", everybody(), s.login},
+		{post, "/logout", everybody(), s.logout},
+		{get, "/enter/:once", everybody(), s.enterPage},
+		{post, "/enter/:once", everybody(), s.enter},
+		{post, "/theme", everybody(), s.setTheme},
+
+		{get, "/settings", signedIn(), s.settingsPage},
+		{post, "/settings/password", signedIn(), s.changePassword},
+		{get, "/settings/confirm", signedIn(), s.confirmPage},
+		{post, "/settings/confirm", signedIn(), s.confirm},
+		{get, "/settings/sessions", signedIn(), s.sessionsPage},
+		{post, "/settings/sessions/end-others", signedIn(), s.endOtherSessions},
+		{post, "/settings/sessions/:id/end", signedIn(), s.endSession},
+		{get, "/settings/tokens", signedIn(), s.tokensPage},
+		{get, "/settings/tokens/new", justNow(), s.newTokenPage},
+		{post, "/settings/tokens", justNow(), s.createToken},
+		{post, "/settings/tokens/:id/revoke", signedIn(), s.revokeToken},
+	}
+	return append(table, s.api.Routes()...)
+}
+
+// mount registers r behind its policy. A page answers HEAD as it answers GET; a stream has no HEAD.
+func (s *Server) mount(r api.Route) {
+	h := s.guard(r)
+	s.templates[r.Path] = true
+	s.echo.Add(r.Method, r.Path, h)
+	if r.Method == http.MethodGet && !isStream(r.Path) {
+		s.echo.Add(http.MethodHead, r.Path, h)
+	}
+}
+
+// guard is the only place where a policy is enforced. It resolves the principal, asks the policy and only then calls
+// the handler; answers to a signed-in caller are never stored by a cache.
+func (s *Server) guard(r api.Route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if r.Policy.Public {
+			return r.Handler(c)
+		}
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		p, err := s.principal(c)
+		if err != nil {
+			return err
+		}
+		if err := r.Policy.Allow(p, s.now()); err != nil {
+			if s.onlyNeedsPassword(r.Policy, p) {
+				return c.Redirect(http.StatusSeeOther, confirmURL(c.Request()))
+			}
+			return err
+		}
+		req := c.Request()
+		c.SetRequest(req.WithContext(account.WithPrincipal(req.Context(), p)))
+		if p.Token == nil && !isStream(r.Path) {
+			s.touchSession(c, p)
+		}
+		return r.Handler(c)
+	}
+}
+
+// onlyNeedsPassword reports whether p may do this as soon as the password is checked again.
+func (s *Server) onlyNeedsPassword(pol account.Policy, p *account.Principal) bool {
+	if p == nil || p.Token != nil || pol.Recent == 0 {
+		return false
+	}
+	pol.Recent = 0
+	return pol.Allow(p, s.now()) == nil
+}
+
+// isStream reports whether the route template is a live stream: open for up to an hour, outside every time limit, and
+// never a reason to write its session.
+func isStream(route string) bool { return strings.HasSuffix(route, "/stream") }
+
+// isBrowserStream reports whether the route is a stream that a page's connector reads. It answers 200 whatever
+// happens: the extension retries every other status for ever.
+func isBrowserStream(route string) bool { return isStream(route) && !isMachine(route) }
+
+// isMachine reports whether the path belongs to programs: problem+json and large bodies.
+func isMachine(path string) bool {
+	for _, door := range []string{"/api/", "/v1/", "/otlp/", "/mcp", "/healthz", "/readyz", "/metrics"} {
+		if strings.HasPrefix(path, door) {
+			return true
+		}
+	}
+	return false
+}
+
+// serveMetrics hands over to the registry of the program.
+func (s *Server) serveMetrics(c echo.Context) error {
+	if s.metrics == nil {
+		return worklog.Errorf(worklog.CodeNotFound, "metrics are served on METRICS_ADDR only")
+	}
+	s.metrics.ServeHTTP(c.Response(), c.Request())
+	return nil
+}
