@@ -93,12 +93,18 @@ func (d *Draft) Validate(now time.Time) error {
 	return v.err()
 }
 
-// fields collects the broken rules of one value.
+// Bounds of an answer about one value: its field names may be a stranger's, and as many as fit into a request.
+const (
+	maxFieldErrors    = 20
+	maxFieldNameBytes = 200
+)
+
+// fields collects the broken rules of one value, the first maxFieldErrors of them.
 type fields []FieldError
 
 func (f *fields) check(ok bool, field, message string) {
-	if !ok {
-		*f = append(*f, FieldError{field, message})
+	if !ok && len(*f) < maxFieldErrors {
+		*f = append(*f, FieldError{cleanText(Cut(field, maxFieldNameBytes)), message})
 	}
 }
 

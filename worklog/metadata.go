@@ -124,7 +124,7 @@ func (f *fields) metadataValue(path string, v any, depth int, keys *int) {
 			return
 		}
 		for i, x := range v {
-			f.metadataValue(path+"."+strconv.Itoa(i), x, depth+1, keys)
+			f.metadataValue(dotted(path, strconv.Itoa(i)), x, depth+1, keys)
 		}
 	case Metadata:
 		f.metadataValue(path, map[string]any(v), depth, keys)
@@ -135,9 +135,18 @@ func (f *fields) metadataValue(path string, v any, depth int, keys *int) {
 		}
 		*keys += len(v)
 		for k, x := range v {
-			f.metadataValue(path+"."+k, x, depth+1, keys)
+			f.metadataValue(dotted(path, k), x, depth+1, keys)
 		}
 	}
+}
+
+// dotted returns the name of key inside path. It stays short: a key of 60 KB with a thousand values below it would
+// otherwise be copied a thousand times.
+func dotted(path, key string) string {
+	if len(path) > maxFieldNameBytes {
+		return path
+	}
+	return path + "." + Cut(key, maxFieldNameBytes)
 }
 
 // storable reports whether n is a normal float64: neither infinite nor so small that jsonb would keep 16,000 digits of it.
