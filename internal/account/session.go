@@ -1,0 +1,34 @@
+package account
+
+import "time"
+
+// Session is one signed-in browser. What tells it from others, the cookie's value, is never part of it.
+type Session struct {
+	ID         string // its public handle; empty until it is stored
+	User       User
+	SignedInAt time.Time // when the password was last checked
+	Agent      string    // what the browser calls itself
+	Address    string    // where it signed in from
+	CreatedAt  time.Time
+	LastSeen   time.Time
+	ExpiresAt  time.Time // it ends then unless it is used
+	Deadline   time.Time // it ends then whatever happens
+}
+
+// LinkKind says what a one-time link does.
+type LinkKind string
+
+// The kinds of links.
+const (
+	LinkSetup  LinkKind = "setup"  // makes the first admin
+	LinkInvite LinkKind = "invite" // sets a first password
+	LinkReset  LinkKind = "reset"  // sets a new password
+	LinkDemo   LinkKind = "demo"   // signs in with one click
+)
+
+// Link is a one-time link. Its secret is never kept.
+type Link struct {
+	Kind      LinkKind
+	User      User // zero for LinkSetup
+	ExpiresAt time.Time
+}
