@@ -51,7 +51,9 @@ func safeNext(next string) string {
 	return next
 }
 
-func unsafeInNext(r rune) bool { return r == '\\' || unicode.IsControl(r) || r == unicode.ReplacementChar }
+func unsafeInNext(r rune) bool {
+	return r == '\\' || unicode.IsControl(r) || r == unicode.ReplacementChar
+}
 
 // loginURL is where an anonymous visitor of r's page goes.
 func loginURL(r *http.Request) string {

@@ -35,8 +35,8 @@ type Deps struct {
 	Version string
 	Now     func() time.Time // nil: time.Now
 
-	Demo    bool             // pages say that this is a demo
-	Metrics http.Handler     // answers /metrics for admins; nil: 404
+	Demo    bool              // pages say that this is a demo
+	Metrics http.Handler      // answers /metrics for admins; nil: 404
 	Observe func(Observation) // told about every answered request; nil: nobody
 }
 
