@@ -56,6 +56,16 @@ func (c *Counts) Add(o Outcome, n int64) {
 	}
 }
 
+// AddAll adds the counts of other.
+func (c *Counts) AddAll(other Counts) {
+	c.Stored += other.Stored
+	c.Updated += other.Updated
+	c.Unchanged += other.Unchanged
+	c.Merged += other.Merged
+	c.Limited += other.Limited
+	c.Invalid += other.Invalid
+}
+
 // Received is the sum of all outcomes: every draft has exactly one.
 func (c Counts) Received() int64 {
 	return c.Stored + c.Updated + c.Unchanged + c.Merged + c.Limited + c.Invalid

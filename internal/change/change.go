@@ -1,0 +1,168 @@
+// Package change holds the rules by which an entry that exists may still change.
+//
+// A working entry takes what a later draft says. A final status stays, except that an inferred end yields once to a
+// reported one. Of a finished entry late facts fill in what is missing: existing metadata keys win, the longest
+// details win, the title is frozen.
+package change
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"time"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Facts are what a draft or a patch says about an entry. Zero fields say nothing.
+type Facts struct {
+	Status    worklog.Status
+	Type      worklog.Type
+	Tool      string
+	Title     string
+	Details   string
+	Metadata  worklog.Metadata
+	Parent    string
+	Source    string
+	StartedAt time.Time
+	EndedAt   time.Time
+	// LoggedAt is when it happened; an end without EndedAt ends then.
+	LoggedAt time.Time
+	// Inferred says that nobody reported this end.
+	Inferred bool
+}
+
+// Of returns what a normalized draft says. LoggedAt is now when the draft has none.
+func Of(d *worklog.Draft, now time.Time) Facts {
+	f := Facts{
+		Status: d.Status, Type: d.Type, Tool: d.Tool, Title: d.Title, Details: d.Details, Metadata: d.Metadata,
+		Parent: d.Parent, Source: d.Source, LoggedAt: now,
+	}
+	if d.StartedAt != nil {
+		f.StartedAt = *d.StartedAt
+	}
+	if d.EndedAt != nil {
+		f.EndedAt = *d.EndedAt
+	}
+	if d.LoggedAt != nil {
+		f.LoggedAt = *d.LoggedAt
+	}
+	return f
+}
+
+// Begin completes the times of an entry that has just been made of a draft: a running step runs from the moment it was logged.
+func Begin(e *worklog.Entry) {
+	if e.Status == worklog.StatusWorking {
+		e.EndedAt = time.Time{}
+		if e.StartedAt.IsZero() {
+			e.StartedAt = e.LoggedAt
+		}
+	}
+}
+
+// Apply lets f change e under the rules of the package and reports whether it did. It touches neither Rev nor UpdatedAt.
+func Apply(e *worklog.Entry, inferred *bool, f Facts) bool {
+	before, wasInferred := *e, *inferred
+	fillMissing(e, f)
+	switch {
+	case e.Status == worklog.StatusWorking:
+		applyRunning(e, inferred, f)
+	case *inferred && f.Status.Final() && f.Status != "" && !f.Inferred:
+		end(e, f)
+		*inferred = false
+		fillFinished(e, f)
+	default:
+		fillFinished(e, f)
+	}
+	return *inferred != wasInferred || !same(before, *e)
+}
+
+// applyRunning takes what f says about a running step: its last word counts.
+func applyRunning(e *worklog.Entry, inferred *bool, f Facts) {
+	if f.Title != "" {
+		e.Title = f.Title
+	}
+	if f.Details != "" {
+		e.Details = f.Details
+	}
+	e.Metadata = merged(e.Metadata, f.Metadata)
+	if f.Status != "" && f.Status.Final() {
+		end(e, f)
+		*inferred = f.Inferred
+	}
+}
+
+func end(e *worklog.Entry, f Facts) {
+	e.Status = f.Status
+	e.EndedAt = f.EndedAt
+	if e.EndedAt.IsZero() {
+		e.EndedAt = f.LoggedAt
+	}
+}
+
+// fillFinished adds late facts to a finished step.
+func fillFinished(e *worklog.Entry, f Facts) {
+	if len(f.Details) > len(e.Details) {
+		e.Details = f.Details
+	}
+	if e.EndedAt.IsZero() {
+		e.EndedAt = f.EndedAt
+	}
+	e.Metadata = merged(f.Metadata, e.Metadata)
+}
+
+// fillMissing sets what e does not know yet, whatever its status.
+func fillMissing(e *worklog.Entry, f Facts) {
+	if e.Type == worklog.TypeInfo && f.Type != "" {
+		e.Type = f.Type
+	}
+	fill(&e.Tool, f.Tool)
+	fill(&e.Parent, f.Parent)
+	fill(&e.Source, f.Source)
+	fill(&e.StartedAt, f.StartedAt)
+}
+
+func fill[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// merged returns the keys of both, those of top winning; bottom alone when both together exceed the bounds of metadata.
+func merged(bottom, top worklog.Metadata) worklog.Metadata {
+	if len(top) == 0 {
+		return bottom
+	}
+	if len(bottom) == 0 {
+		return top
+	}
+	both := maps.Clone(bottom)
+	maps.Copy(both, top)
+	if reflect.DeepEqual(both, bottom) {
+		return bottom
+	}
+	if (&worklog.Draft{Title: "x", Type: worklog.TypeInfo, Status: worklog.StatusInfo, Metadata: both}).Validate(time.Time{}) != nil {
+		return bottom
+	}
+	return both
+}
+
+func same(a, b worklog.Entry) bool {
+	am, bm := a.Metadata, b.Metadata
+	a.Metadata, b.Metadata = nil, nil
+	return reflect.DeepEqual(a, b) && sameMetadata(am, bm)
+}
+
+// sameMetadata compares as JSON, since one side may hold json.Number where the other holds an int.
+func sameMetadata(a, b worklog.Metadata) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}

@@ -1,0 +1,346 @@
+// Package ingest is the write path: validate, admit, group commit, hint, receipts. Every door leads here.
+//
+// One committer takes whatever waits when the previous batch has committed; there is no timer. A request is never
+// split over two batches. Admission happens inside the transaction, after known keys were looked up, so that a known
+// key costs no place and no place is refused while one is free.
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/change"
+	"github.com/worklogdev/worklog/internal/limit"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Bounds of the queue and its batches.
+const (
+	maxQueuedDrafts = 20_000
+	maxQueuedBytes  = 64 << 20
+	maxBatchDrafts  = 4_000
+	maxBatchBytes   = 16 << 20
+	// queueTimeout is how long a request waits for its commit before it is told to try again.
+	queueTimeout = 5 * time.Second
+	// batchTimeout ends a transaction that hangs.
+	batchTimeout = 10 * time.Second
+	// lockedPause is when a request is tried again whose owner another writer holds.
+	lockedPause = 5 * time.Millisecond
+	// importAge is how old a draft must be to count as an import.
+	importAge = time.Minute
+	// flushEvery is the pace of repeats, suppressed and refused counts on their way into the database.
+	flushEvery = time.Second
+	// RetryAfter is what writers are told to wait while nothing can be stored.
+	RetryAfter = 2 * time.Second
+)
+
+// appender is the store's side of the write path.
+type appender interface {
+	Append(ctx context.Context, b store.Batch) (results []store.Result, locked []int64, err error)
+}
+
+// directory finds the users that tokens with the scope write:any write for.
+type directory interface {
+	UserByEmail(ctx context.Context, email string) (account.User, string, error)
+}
+
+// Options configure a [Service].
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time // nil: time.Now
+}
+
+// Service is the write path. Its methods are safe for concurrent use.
+type Service struct {
+	store    appender
+	users    directory
+	limiter  *limit.Limiter
+	announce func(owner int64)
+	log      *slog.Logger
+	now      func() time.Time
+	metrics  Metrics
+
+	mu      sync.Mutex
+	queue   []*request
+	drafts  int // queued
+	bytes   int
+	closed  bool
+	wake    chan struct{} // one slot
+	pending pending
+}
+
+// New returns a service; nothing is stored until Run runs. Announce is called after a commit with each owner who has
+// news and must not block.
+func New(st appender, users directory, limiter *limit.Limiter, announce func(owner int64), o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Service{
+		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now,
+		wake: make(chan struct{}, 1), pending: newPending(),
+	}
+}
+
+// request is what one call waits for.
+type request struct {
+	drafts   []draft
+	receipts []worklog.Receipt
+	bytes    int
+	queued   time.Time
+	notUntil time.Time // an owner was locked
+	imports  limit.Reservation
+	// importsUsed is how many places of imports hold a stored entry.
+	importsUsed int
+	done        chan struct{}
+	finished    bool
+	err         error
+}
+
+// draft is a valid draft on its way.
+type draft struct {
+	index       int // in the receipts
+	write       store.Write
+	fingerprint limit.Fingerprint // of one without a key
+	window      limit.Window
+	imported    bool
+	reservation limit.Reservation
+}
+
+// Append stores drafts and returns a receipt for each, in order, after the commit. Invalid and limited drafts are
+// receipts, not errors. An error is a [worklog.Error]: forbidden, rate_limited (the import budget; nothing was stored)
+// or unavailable (nothing was stored, or it is not known: retry with the same keys).
+func (s *Service) Append(ctx context.Context, p *account.Principal, drafts []worklog.Draft) ([]worklog.Receipt, error) {
+	if !p.Can(account.ScopeWrite) && !p.Can(account.ScopeWriteAny) {
+		return nil, worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", account.ScopeWrite)
+	}
+	r := &request{receipts: make([]worklog.Receipt, len(drafts)), done: make(chan struct{})}
+	now := s.clock()
+	owners := map[string]int64{"": p.User.ID}
+	imports := 0
+	for i := range drafts {
+		d := &drafts[i]
+		d.Normalize()
+		owner, err := s.owner(ctx, p, d, owners)
+		if err == nil {
+			err = check(d, now)
+		}
+		if err != nil {
+			if worklog.CodeOf(err) != worklog.CodeInvalid {
+				return nil, err
+			}
+			s.refuse(r, i, p.User.ID, err.(*worklog.Error))
+			continue
+		}
+		r.add(i, d, owner, p, now)
+		if r.drafts[len(r.drafts)-1].imported {
+			imports++
+		}
+	}
+	if len(r.drafts) == 0 {
+		return r.receipts, nil
+	}
+	if err := s.reserveImports(r, imports); err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx, r); err != nil {
+		return nil, err
+	}
+	return r.receipts, nil
+}
+
+// clock is the one clock of a batch, in the resolution that PostgreSQL keeps.
+func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+func check(d *worklog.Draft, now time.Time) error {
+	if err := d.Validate(now); err != nil {
+		return err
+	}
+	if d.ConversationID != "" && uuid.Validate(d.ConversationID) != nil {
+		return invalid("conversation_id", "must be a UUID")
+	}
+	return nil
+}
+
+func invalid(field, message string) error {
+	return &worklog.Error{Code: worklog.CodeInvalid, Message: "invalid draft", Fields: []worklog.FieldError{{Field: field, Message: message}}}
+}
+
+// owner finds whom a draft is written for. Known remembers the addresses of one request.
+func (s *Service) owner(ctx context.Context, p *account.Principal, d *worklog.Draft, known map[string]int64) (int64, error) {
+	if d.User == "" {
+		return p.User.ID, nil
+	}
+	if !p.Can(account.ScopeWriteAny) {
+		return 0, invalid("user", `needs a token with the right "write:any"`)
+	}
+	if id, ok := known[d.User]; ok {
+		return id, nil
+	}
+	u, _, err := s.users.UserByEmail(ctx, d.User)
+	if worklog.CodeOf(err) == worklog.CodeNotFound || (err == nil && u.Disabled) {
+		return 0, invalid("user", "no such user")
+	}
+	if err != nil {
+		return 0, err
+	}
+	known[d.User] = u.ID
+	return u.ID, nil
+}
+
+// refuse answers an invalid draft and counts it for its writer.
+func (s *Service) refuse(r *request, i int, owner int64, err *worklog.Error) {
+	r.receipts[i] = worklog.Receipt{Outcome: worklog.OutcomeInvalid, Reason: err.Message, Errors: err.Fields}
+	s.countLate(owner, worklog.OutcomeInvalid)
+	s.metrics.count(worklog.OutcomeInvalid)
+}
+
+// add queues a valid draft in r.
+func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal, now time.Time) {
+	w := store.Write{
+		Owner: owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: d.Key, Conversation: d.Conversation, ConversationID: d.ConversationID,
+		ConversationTitle: d.ConversationTitle, Facts: change.Of(d, now),
+	}
+	x := draft{index: i, write: w, window: windowOf(p, owner), imported: d.LoggedAt != nil && now.Sub(*d.LoggedAt) > importAge}
+	if p.Token != nil {
+		x.write.TokenID = p.Token.ID
+		x.write.OwnOnly = !p.Can(account.ScopeRead)
+	}
+	if d.Key == "" {
+		x.fingerprint = limit.FingerprintOf(d)
+	}
+	r.drafts = append(r.drafts, x)
+	r.bytes += len(d.Title) + len(d.Details) + metadataCost*len(d.Metadata)
+}
+
+// metadataCost is a guess at the bytes of one metadata key, for the bounds of queue and batch.
+const metadataCost = 64
+
+// windowOf returns the window whose places a new entry takes: a token with its own limit has its own.
+func windowOf(p *account.Principal, owner int64) limit.Window {
+	if p.Token != nil && p.Token.Limit > 0 {
+		return limit.Window{Owner: owner, Token: p.Token.ID, Limit: p.Token.Limit}
+	}
+	return limit.Window{Owner: owner}
+}
+
+// Limit says how many places the principal has left, for RateLimit headers.
+func (s *Service) Limit(p *account.Principal) limit.State {
+	return s.limiter.State(windowOf(p, p.User.ID))
+}
+
+// reserveImports takes n places of the import budget, all or none.
+func (s *Service) reserveImports(r *request, n int) error {
+	if n == 0 {
+		return nil
+	}
+	w := r.drafts[0].window
+	res, retry := s.limiter.ReserveImport(limit.Window{Owner: w.Owner, Token: r.drafts[0].write.TokenID}, n)
+	if res.N < n {
+		s.limiter.Release(res, res.N)
+		return &worklog.Error{Code: worklog.CodeRateLimited, Message: "the import budget of this minute is used up; nothing of this request was stored", RetryAfter: max(retry, time.Second)}
+	}
+	r.imports = res
+	return nil
+}
+
+// run queues r and waits for its commit.
+func (s *Service) run(ctx context.Context, r *request) error {
+	if err := s.enqueue(r); err != nil {
+		s.limiter.Release(r.imports, r.imports.N)
+		return err
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done(): // the caller is gone; the drafts may still be stored
+		return unavailable("the request ended before the commit", ctx.Err())
+	}
+	return r.err
+}
+
+func (s *Service) enqueue(r *request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return unavailable("the server is stopping", nil)
+	case s.drafts+len(r.drafts) > maxQueuedDrafts || s.bytes+r.bytes > maxQueuedBytes:
+		return unavailable("too many drafts are waiting", nil)
+	}
+	r.queued = s.now()
+	s.queue = append(s.queue, r)
+	s.drafts += len(r.drafts)
+	s.bytes += r.bytes
+	s.signal()
+	return nil
+}
+
+// signal wakes the committer.
+func (s *Service) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func unavailable(message string, cause error) error {
+	return &worklog.Error{Code: worklog.CodeUnavailable, Message: message + "; retry with the same key", RetryAfter: RetryAfter, Err: cause}
+}
+
+// Patch changes an entry of the principal's user and returns it as it now stands. One that is not there, or not
+// theirs, is not found.
+func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, patch worklog.EntryPatch) (worklog.Entry, error) {
+	if !p.Can(account.ScopeRead) {
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", account.ScopeRead)
+	}
+	if uuid.Validate(id) != nil {
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
+	}
+	now := s.clock()
+	facts, err := patchFacts(patch, now)
+	if err != nil {
+		return worklog.Entry{}, err
+	}
+	w := store.Write{Owner: p.User.ID, EntryID: id, Patch: true, Facts: facts}
+	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details), done: make(chan struct{})}
+	if err := s.run(ctx, r); err != nil {
+		return worklog.Entry{}, err
+	}
+	if r.receipts[0].Entry == nil {
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
+	}
+	return *r.receipts[0].Entry, nil
+}
+
+func patchFacts(patch worklog.EntryPatch, now time.Time) (change.Facts, error) {
+	d := worklog.Draft{Title: "unchanged", Metadata: patch.Metadata, EndedAt: patch.EndedAt}
+	if patch.Title != nil {
+		d.Title = *patch.Title
+	}
+	if patch.Details != nil {
+		d.Details = *patch.Details
+	}
+	if patch.Status != nil {
+		d.Status = *patch.Status
+	}
+	d.Normalize()
+	if err := d.Validate(now); err != nil {
+		e := *err.(*worklog.Error)
+		e.Message = "invalid patch"
+		return change.Facts{}, &e
+	}
+	f := change.Of(&d, now)
+	f.Type = ""
+	if patch.Title == nil {
+		f.Title = ""
+	}
+	if patch.Status == nil {
+		f.Status = ""
+	}
+	return f, nil
+}

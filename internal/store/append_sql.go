@@ -1,0 +1,295 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/uptrace/bun"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// The statements of a group commit. They are prepared once per connection and sent in two pipelined round trips.
+const (
+	sqlLock = `SELECT owner_id, last_rev FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
+
+	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
+		JOIN work_logs w ON w.owner_id = k.owner AND w.key = k.key`
+
+	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
+		JOIN work_logs w ON w.owner_id = k.owner AND w.id = k.id`
+
+	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
+		JOIN conversations c ON c.owner_id = k.owner AND (c.key = k.key OR c.id = k.id) WHERE c.deleted_at IS NULL`
+
+	sqlInsertConversations = `INSERT INTO conversations (owner_id, id, key, title, created_at)
+		SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])`
+
+	sqlTouchConversations = `UPDATE conversations c SET entry_count = c.entry_count + v.entries, working_count = c.working_count + v.working,
+		error_count = c.error_count + v.errors, last_status = v.status, last_entry_at = GREATEST(c.last_entry_at, v.at),
+		title = CASE WHEN c.title = '' THEN v.title ELSE c.title END
+		FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[])
+			AS v (owner, id, entries, working, errors, status, at, title)
+		WHERE c.owner_id = v.owner AND c.id = v.id`
+
+	sqlInsertEntries = `INSERT INTO work_logs (owner_id, seq, rev, id, conversation_id, key, parent_key, type, status, tool, title, details,
+		metadata, source, token_id, repeats, inferred, keep, started_at, ended_at, logged_at, created_at, updated_at)
+		SELECT owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata::jsonb, source, token, repeats,
+			inferred, keep, started, ended, logged, $21::timestamptz, $21::timestamptz
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+			$11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::int[], $17::boolean[], $22::boolean[], $18::timestamptz[],
+			$19::timestamptz[], $20::timestamptz[])
+			AS v (owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata, source, token, repeats,
+			inferred, keep, started, ended, logged)`
+
+	sqlUpdateEntries = `UPDATE work_logs w SET rev = v.rev, status = v.status, type = v.type, tool = v.tool, title = v.title, details = v.details,
+		metadata = v.metadata::jsonb, parent_key = v.parent, source = v.source, repeats = v.repeats, inferred = v.inferred,
+		started_at = v.started, ended_at = v.ended, updated_at = $16::timestamptz
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+			$11::text[], $12::int[], $13::boolean[], $14::timestamptz[], $15::timestamptz[])
+			AS v (owner, seq, rev, status, type, tool, title, details, metadata, parent, source, repeats, inferred, started, ended)
+		WHERE w.owner_id = v.owner AND w.seq = v.seq`
+)
+
+// prepare makes sure that conn knows the statements; after the first time it costs nothing.
+func prepare(ctx context.Context, conn *pgxpool.Conn) error {
+	for _, sql := range []string{sqlLock, sqlKnownKeys, sqlKnownIDs, sqlKnownConversations, sqlInsertConversations, sqlTouchConversations, sqlInsertEntries, sqlUpdateEntries} {
+		if _, err := conn.Conn().Prepare(ctx, sql, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// lookup begins the transaction, locks the owners that nobody else holds and reads what the writes name, in one round trip.
+func (p *plan) lookup(ctx context.Context, conn *pgxpool.Conn) error {
+	var keyOwners, idOwners, convOwners []int64
+	var keys []string
+	var ids, convIDs []pgtype.UUID
+	var convKeys []*string
+	seen := map[conversationKey]bool{}
+	for i := range p.batch.Writes {
+		w := &p.batch.Writes[i]
+		if w.Patch || w.Repeats > 0 {
+			idOwners, ids = append(idOwners, w.Owner), append(ids, uuidOf(w.EntryID))
+			continue
+		}
+		if w.Key != "" {
+			keyOwners, keys = append(keyOwners, w.Owner), append(keys, w.Key)
+		}
+		k := conversationKey{owner: w.Owner, key: w.Conversation, id: w.ConversationID}
+		if (k.key != "" || k.id != "") && !seen[k] {
+			seen[k] = true
+			convOwners, convKeys, convIDs = append(convOwners, k.owner), append(convKeys, nullable(k.key)), append(convIDs, uuidOf(k.id))
+		}
+	}
+	var b pgx.Batch
+	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	b.Queue(sqlLock, p.owners).Query(p.readLocks)
+	if len(keys) > 0 {
+		b.Queue(sqlKnownKeys, keyOwners, keys).Query(p.readEntries)
+	}
+	if len(ids) > 0 {
+		b.Queue(sqlKnownIDs, idOwners, ids).Query(p.readEntries)
+	}
+	if len(convOwners) > 0 {
+		b.Queue(sqlKnownConversations, convOwners, convKeys, convIDs).Query(p.readConversations)
+	}
+	return conn.SendBatch(ctx, &b).Close()
+}
+
+func (p *plan) readLocks(rows pgx.Rows) error {
+	for rows.Next() {
+		st := &statsRow{}
+		if err := rows.Scan(&st.OwnerID, &st.LastRev); err != nil {
+			return err
+		}
+		p.stats[st.OwnerID] = st
+	}
+	return rows.Err()
+}
+
+func (p *plan) readEntries(rows pgx.Rows) error {
+	for rows.Next() {
+		var w workLog
+		err := rows.Scan(&w.OwnerID, &w.Seq, &w.Rev, &w.ID, &w.ConversationID, &w.Key, &w.ParentKey, &w.Type, &w.Status, &w.Tool, &w.Title,
+			&w.Metadata, &w.Source, &w.TokenID, &w.Repeats, &w.Inferred, &w.StartedAt, &w.EndedAt, &w.LoggedAt, &w.CreatedAt, &w.UpdatedAt,
+			&w.StorageStatus, &w.Details)
+		if err != nil {
+			return err
+		}
+		st := &state{row: w.row(), before: worklog.Status(w.Status)}
+		st.size = sizeOf(&st.row)
+		byID := entryKey{owner: w.OwnerID, id: w.ID}
+		if known := p.entries[byID]; known != nil { // found by key and by id: one state
+			st = known
+		}
+		p.entries[byID] = st
+		if st.row.Key != "" {
+			p.entries[entryKey{owner: w.OwnerID, key: st.row.Key}] = st
+		}
+	}
+	return rows.Err()
+}
+
+func (p *plan) readConversations(rows pgx.Rows) error {
+	for rows.Next() {
+		c := &conversationState{}
+		var key *string
+		if err := rows.Scan(&c.owner, &c.id, &key, &c.title, &c.keep); err != nil {
+			return err
+		}
+		c.key = deref(key)
+		byID := conversationKey{owner: c.owner, id: c.id}
+		if known := p.conversations[byID]; known != nil {
+			c = known
+		}
+		p.conversations[byID] = c
+		if c.key != "" {
+			p.conversations[conversationKey{owner: c.owner, key: c.key}] = c
+		}
+	}
+	return rows.Err()
+}
+
+// write sends everything that was decided and commits, in one round trip.
+func (p *plan) write(ctx context.Context, s *Store, conn *pgxpool.Conn) error {
+	var b pgx.Batch
+	p.queueConversations(&b)
+	if len(p.inserts) > 0 {
+		p.queueInserts(&b)
+	}
+	if len(p.updates) > 0 {
+		p.queueUpdates(&b)
+	}
+	if len(p.deltas) == 0 { // every owner is locked
+		rollback(ctx, conn)
+		return nil
+	}
+	b.Queue(s.statsUpsert(slices.Collect(maps.Values(p.deltas))))
+	b.Queue("COMMIT")
+	return conn.SendBatch(ctx, &b).Close()
+}
+
+// statsUpsert renders the closing upsert: last_rev is the new one, everything else is added.
+func (s *Store) statsUpsert(deltas []*statsRow) string {
+	slices.SortFunc(deltas, func(a, b *statsRow) int { return int(a.OwnerID - b.OwnerID) })
+	q := s.db.NewInsert().Model(&deltas).On("CONFLICT (owner_id) DO UPDATE").Set("last_rev = EXCLUDED.last_rev").
+		Set("last_logged_at = GREATEST(st.last_logged_at, EXCLUDED.last_logged_at)")
+	for _, counter := range counters() {
+		q = q.Set("?0 = st.?0 + EXCLUDED.?0", counter)
+	}
+	return q.String()
+}
+
+// counters are the columns of work_log_stats that only grow by addition.
+func counters() []bun.Ident {
+	return []bun.Ident{"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes"}
+}
+
+func (p *plan) queueConversations(b *pgx.Batch) {
+	var made, touched conversationColumns
+	for _, c := range p.touched {
+		if c.isNew {
+			made.add(c)
+		}
+		touched.add(c)
+	}
+	if len(made.id) > 0 {
+		b.Queue(sqlInsertConversations, made.owner, made.id, made.key, made.title, made.created)
+	}
+	if len(touched.id) > 0 {
+		b.Queue(sqlTouchConversations, touched.owner, touched.id, touched.entries, touched.working, touched.errors, touched.status, touched.at, touched.title)
+	}
+}
+
+type conversationColumns struct {
+	owner, entries, working, errors []int64
+	id                              []pgtype.UUID
+	key, title, status              []string
+	at, created                     []time.Time
+}
+
+func (v *conversationColumns) add(c *conversationState) {
+	v.owner, v.id, v.key, v.title = append(v.owner, c.owner), append(v.id, uuidOf(c.id)), append(v.key, c.key), append(v.title, c.title)
+	v.entries, v.working, v.errors = append(v.entries, c.entries), append(v.working, c.working), append(v.errors, c.errors)
+	v.status, v.at, v.created = append(v.status, string(c.lastStatus)), append(v.at, c.lastAt), append(v.created, c.createdAt)
+}
+
+// entryColumns are the entries of a batch as arrays, one per column.
+type entryColumns struct {
+	owner, seq, rev                          []int64
+	id, conversation, token                  []pgtype.UUID
+	key, parent                              []*string
+	kind, status, tool, title, details, meta []string
+	source                                   []string
+	repeats                                  []int32
+	inferred, keep                           []bool
+	started, ended                           []*time.Time
+	logged                                   []time.Time
+}
+
+func (v *entryColumns) add(st *state, keep bool) {
+	r := &st.row
+	v.owner, v.seq, v.rev = append(v.owner, r.Owner), append(v.seq, r.Seq), append(v.rev, r.Rev)
+	v.id, v.conversation, v.token = append(v.id, uuidOf(r.ID)), append(v.conversation, uuidOf(r.ConversationID)), append(v.token, uuidOf(r.TokenID))
+	v.key, v.parent = append(v.key, nullable(r.Key)), append(v.parent, nullable(r.Parent))
+	v.kind, v.status, v.tool = append(v.kind, string(r.Type)), append(v.status, string(r.Status)), append(v.tool, r.Tool)
+	v.title, v.details, v.meta = append(v.title, r.Title), append(v.details, r.Details), append(v.meta, metadataJSON(r.Metadata))
+	v.source, v.repeats = append(v.source, r.Source), append(v.repeats, int32(r.Repeats))
+	v.inferred, v.keep = append(v.inferred, r.Inferred), append(v.keep, keep)
+	v.started, v.ended, v.logged = append(v.started, nullable(r.StartedAt)), append(v.ended, nullable(r.EndedAt)), append(v.logged, r.LoggedAt)
+}
+
+func (p *plan) queueInserts(b *pgx.Batch) {
+	var v entryColumns
+	for _, st := range p.inserts {
+		conv := p.conversations[conversationKey{owner: st.row.Owner, id: st.row.ConversationID}]
+		v.add(st, conv != nil && conv.keep)
+		p.deltas[st.row.Owner].Bytes += sizeOf(&st.row)
+	}
+	b.Queue(sqlInsertEntries, v.owner, v.seq, v.rev, v.id, v.conversation, v.key, v.parent, v.kind, v.status, v.tool, v.title, v.details, v.meta,
+		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep)
+}
+
+func (p *plan) queueUpdates(b *pgx.Batch) {
+	var v entryColumns
+	for _, st := range p.updates {
+		v.add(st, false)
+	}
+	b.Queue(sqlUpdateEntries, v.owner, v.seq, v.rev, v.status, v.kind, v.tool, v.title, v.details, v.meta, v.parent, v.source, v.repeats,
+		v.inferred, v.started, v.ended, p.batch.Now)
+}
+
+// sizeOf is what an entry counts towards its owner's bytes.
+func sizeOf(r *Row) int64 {
+	return int64(len(r.Title) + len(r.Details) + len(metadataJSON(r.Metadata)))
+}
+
+// metadataJSON writes metadata that Validate has accepted.
+func metadataJSON(m worklog.Metadata) string {
+	if len(m) == 0 {
+		return "{}"
+	}
+	b, err := json.Marshal(map[string]any(m))
+	if err != nil { // only a Go value that Validate refuses
+		return fmt.Sprintf(`{"worklog_error":%q}`, "metadata could not be written")
+	}
+	return string(b)
+}
+
+// uuidOf is NULL for a text that is no UUID.
+func uuidOf(s string) pgtype.UUID {
+	id, err := uuid.Parse(s)
+	return pgtype.UUID{Bytes: id, Valid: err == nil}
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/worklogdev/worklog/internal/change"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const (
+	// unfileBatch is how many entries lose their conversation in one transaction: its owner's writers wait that long.
+	unfileBatch = 500
+	// unfilePause lets the owner's writers in between two batches.
+	unfilePause = 5 * time.Millisecond
+)
+
+// DeleteConversation hides a conversation of the owner and appends an entry that says so, in one short transaction.
+// Its entries stay. FinishDeletions does the rest.
+func (s *Store) DeleteConversation(ctx context.Context, owner int64, id string) error {
+	if uuid.Validate(id) != nil {
+		return errNoConversation()
+	}
+	at := now()
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		stats, err := s.lockOwners(ctx, tx, owner)
+		if err != nil {
+			return err
+		}
+		var c conversation
+		_, err = tx.NewUpdate().Model(&c).Set("deleted_at = ?", at).
+			Where("c.owner_id = ? AND c.id = ? AND c.deleted_at IS NULL", owner, id).Returning("c.*").Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if c.ID == "" {
+			return errNoConversation()
+		}
+		if err := s.appendOwn(ctx, tx, stats[owner], tombstone(c.public(), at), at); err != nil {
+			return err
+		}
+		return notify(ctx, tx, Control{Kind: ControlConversation, ID: id})
+	})
+}
+
+// tombstone says what was deleted and what stays.
+func tombstone(c Conversation, at time.Time) worklog.Draft {
+	entries := fmt.Sprintf("its %d entries stay", c.EntryCount)
+	switch c.EntryCount {
+	case 0:
+		entries = "it had no entries"
+	case 1:
+		entries = "its one entry stays"
+	}
+	title := fmt.Sprintf("Conversation %q deleted, %s", worklog.Cut(c.DisplayTitle(), 300), entries)
+	return worklog.Draft{
+		Title: title, Type: worklog.TypeInfo, Status: worklog.StatusInfo, Source: worklog.SourceWorklog, LoggedAt: &at,
+		Metadata: worklog.Metadata{"deleted_conversation_id": c.ID, "entries_kept": c.EntryCount, "conversation_title": c.Title, "conversation_key": c.Key},
+	}
+}
+
+// appendOwn appends an entry of worklog's own inside a transaction that holds the owner's lock. It ends with the
+// closing upsert: nothing of the owner may be written after it.
+func (s *Store) appendOwn(ctx context.Context, tx bun.Tx, stats *statsRow, d worklog.Draft, at time.Time) error {
+	d.Normalize()
+	p := newPlan(Batch{Now: at, Writes: []Write{{Owner: stats.OwnerID, EntryID: newID(), Facts: change.Of(&d, at)}}})
+	p.stats[stats.OwnerID] = stats
+	p.decide()
+	st := p.inserts[0]
+	p.deltas[stats.OwnerID].Bytes += sizeOf(&st.row)
+	if _, err := tx.NewInsert().Model(modelOf(&st.row)).Exec(ctx); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, s.statsUpsert([]*statsRow{p.deltas[stats.OwnerID]}))
+	return err
+}
+
+func modelOf(r *Row) *workLog {
+	return &workLog{
+		OwnerID: r.Owner, Seq: r.Seq, Rev: r.Rev, ID: r.ID, ConversationID: nullable(r.ConversationID), Key: nullable(r.Key), ParentKey: nullable(r.Parent),
+		Type: string(r.Type), Status: string(r.Status), Tool: r.Tool, Title: r.Title, Details: r.Details, Metadata: []byte(metadataJSON(r.Metadata)),
+		Source: r.Source, TokenID: nullable(r.TokenID), Repeats: r.Repeats, Inferred: r.Inferred, StartedAt: nullable(r.StartedAt), EndedAt: nullable(r.EndedAt),
+		LoggedAt: r.LoggedAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, StorageStatus: string(r.StorageStatus),
+	}
+}
+
+// FinishDeletions takes the entries of hidden conversations out of them in paced batches and deletes the rows, for
+// which the foreign key leaves nothing to do. It returns when none is left; a kill at any point only delays it.
+func (s *Store) FinishDeletions(ctx context.Context) error {
+	for {
+		var c conversation
+		err := s.db.NewSelect().Model(&c).Column("owner_id", "id").Where("c.deleted_at IS NOT NULL").Order("c.deleted_at").Limit(1).Scan(ctx)
+		if worklog.CodeOf(mapError(err)) == worklog.CodeNotFound {
+			return nil
+		}
+		if err != nil {
+			return mapError(err)
+		}
+		if err := s.finishDeletion(ctx, c.OwnerID, c.ID); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) finishDeletion(ctx context.Context, owner int64, id string) error {
+	for {
+		var n int64
+		err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+			if _, err = s.lockOwners(ctx, tx, owner); err != nil {
+				return err
+			}
+			if n, err = unfile(ctx, tx, owner, id); err != nil || n > 0 {
+				return err
+			}
+			_, err = tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ? AND c.id = ?", owner, id).Exec(ctx)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(unfilePause):
+		}
+	}
+}
+
+// unfile sets the conversation of some entries to NULL and returns how many. It takes no rev: a row does not show its conversation.
+func unfile(ctx context.Context, tx bun.Tx, owner int64, id string) (int64, error) {
+	some := tx.NewSelect().Model((*workLog)(nil)).Column("seq").
+		Where("w.owner_id = ? AND w.conversation_id = ?", owner, id).Order("w.seq").Limit(unfileBatch)
+	res, err := tx.NewUpdate().Model((*workLog)(nil)).Set("conversation_id = NULL").Where("w.owner_id = ? AND w.seq IN (?)", owner, some).Exec(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// copyKeep copies a conversation's keep to its entries, in paced batches.
+func (s *Store) copyKeep(ctx context.Context, owner int64, id string, keep bool) error {
+	for after := int64(0); ; {
+		var n int64
+		err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+			if _, err := s.lockOwners(ctx, tx, owner); err != nil {
+				return err
+			}
+			var seqs []int64
+			err := tx.NewSelect().Model((*workLog)(nil)).Column("seq").Where("w.owner_id = ? AND w.conversation_id = ? AND w.seq > ?", owner, id, after).
+				Where("w.keep <> ?", keep).Order("w.seq").Limit(unfileBatch).Scan(ctx, &seqs)
+			if n = int64(len(seqs)); err != nil || n == 0 {
+				return err
+			}
+			after = seqs[n-1]
+			_, err = tx.NewUpdate().Model((*workLog)(nil)).Set("keep = ?", keep).Where("w.owner_id = ? AND w.seq IN (?)", owner, bun.In(seqs)).Exec(ctx)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+		time.Sleep(unfilePause)
+	}
+}
