@@ -47,7 +47,7 @@ func (e Entry) Duration() (time.Duration, bool) {
 	return max(e.EndedAt.Sub(e.StartedAt), 0), true
 }
 
-// entryJSON is the wire form: absent identifiers and times are null, absent texts empty.
+// entryJSON is the wire form, as AppendJSON writes it.
 type entryJSON struct {
 	ID             *string       `json:"id"`
 	Seq            int64         `json:"seq"`
@@ -72,24 +72,6 @@ type entryJSON struct {
 	UpdatedAt      *time.Time    `json:"updated_at"`
 }
 
-// MarshalJSON writes the entry in the form of the HTTP API.
-func (e Entry) MarshalJSON() ([]byte, error) {
-	w := entryJSON{
-		ID: orNull(e.ID), Seq: e.Seq, Rev: e.Rev, ConversationID: orNull(e.ConversationID), Key: orNull(e.Key), Parent: orNull(e.Parent),
-		Type: e.Type, Status: e.Status, StorageStatus: e.StorageStatus, Tool: e.Tool, Title: e.Title, Details: e.Details,
-		Metadata: e.Metadata, Source: e.Source, Repeats: e.Repeats, StartedAt: timeOrNull(e.StartedAt), EndedAt: timeOrNull(e.EndedAt),
-		LoggedAt: timeOrNull(e.LoggedAt), CreatedAt: timeOrNull(e.CreatedAt), UpdatedAt: timeOrNull(e.UpdatedAt),
-	}
-	if w.Metadata == nil {
-		w.Metadata = Metadata{}
-	}
-	if d, ok := e.Duration(); ok {
-		ms := d.Milliseconds()
-		w.DurationMS = &ms
-	}
-	return json.Marshal(w)
-}
-
 // UnmarshalJSON reads the form of the HTTP API.
 func (e *Entry) UnmarshalJSON(b []byte) error {
 	var w entryJSON
@@ -112,21 +94,6 @@ func (m *Metadata) UnmarshalJSON(b []byte) error {
 		*m = v
 	}
 	return err
-}
-
-func orNull(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func timeOrNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
 }
 
 func orEmpty[T any](p *T) (v T) {
