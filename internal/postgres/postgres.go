@@ -42,6 +42,8 @@ type Options struct {
 	RuntimeDir string
 	// Settings are further server settings; they win over the built-in ones. With fsync=off initdb does not sync either.
 	Settings map[string]string
+	// Outlive leaves the server running when the program ends without a Stop, to look into it.
+	Outlive bool
 	// Log receives what the server says, without contents of rows. Nil: nothing.
 	Log *slog.Logger
 }
@@ -50,6 +52,7 @@ type Options struct {
 type Server struct {
 	cluster  cluster
 	settings map[string]string
+	outlive  bool
 	socket   string
 	lock     *os.File
 	log      *slog.Logger
@@ -77,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{settings: o.Settings, lock: lock, log: log, done: make(chan struct{})}
+	s := &Server{settings: o.Settings, outlive: o.Outlive, lock: lock, log: log, done: make(chan struct{})}
 	if err := s.start(ctx, dir, o); err != nil {
 		s.release()
 		return nil, fmt.Errorf("start PostgreSQL in %s: %w", dir, err)

@@ -93,14 +93,17 @@ func onOneThread(cmd *exec.Cmd, started, ended chan<- error) {
 	}
 }
 
-// startProcess starts the postmaster. It receives a fast shutdown from the kernel when this program is killed.
-func (c cluster) startProcess(lock *os.File, log *slog.Logger, args []string) (*process, error) {
+// startProcess starts the postmaster. Unless it may outlive this program, the kernel tells it to shut down fast when this
+// program is killed.
+func (c cluster) startProcess(lock *os.File, log *slog.Logger, outlive bool, args []string) (*process, error) {
 	cmd, closeData, err := c.command(c.data(), lock, "postgres", args)
 	if err != nil {
 		return nil, err
 	}
 	defer closeData()
-	dieWithParent(cmd.SysProcAttr, syscall.SIGINT)
+	if !outlive {
+		dieWithParent(cmd.SysProcAttr, syscall.SIGINT)
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err

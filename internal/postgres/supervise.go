@@ -68,7 +68,7 @@ func (s *Server) launch(ctx context.Context) (*process, error) {
 	if err := s.clearLeftovers(); err != nil {
 		return nil, err
 	}
-	p, err := s.cluster.startProcess(lock, s.log, s.arguments())
+	p, err := s.cluster.startProcess(lock, s.log, s.outlive, s.arguments())
 	if err != nil {
 		return nil, err
 	}
