@@ -134,7 +134,7 @@ func (c Config) contradictions() []error {
 		found = append(found, errors.New("WORKLOG_TABS_PER_USER: must not be less than WORKLOG_TABS_PER_SESSION"))
 	}
 	if c.RetainHot > c.RetainWarm || c.RetainWarm > c.RetainCold {
-		found = append(found, errors.New("WORKLOG_RETAIN_HOT, _WARM, _COLD: each must be at least as long as the one before"))
+		found = append(found, errors.New("WORKLOG_RETAIN_HOT, WORKLOG_RETAIN_WARM, WORKLOG_RETAIN_COLD: none may be shorter than the one before"))
 	}
 	if c.ArchiveURL == "" {
 		return found
