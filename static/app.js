@@ -1,1 +1,239 @@
-"use strict";
+// What makes a page pleasant, and nothing that it needs: without this file everything still reads and works.
+// live.js owns the stream and the list's order; this file only decorates rows that are there.
+(() => {
+  'use strict';
+
+  const list = document.getElementById('log-list');
+  const $$ = (selector, root = document) => root.querySelectorAll(selector);
+
+  // ---- Times ----
+
+  const second = 1000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
+  const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
+  const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+  const dayMonthYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+  const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+  const sameDay = (a, b) => a.toDateString() === b.toDateString();
+
+  function relative(t, now, short) {
+    const d = now - t;
+    if (d < 45 * second) return d < -minute ? exact.format(t) : 'now';
+    const ago = short ? '' : ' ago';
+    if (d < hour) return `${Math.max(1, Math.floor(d / minute))} m${ago}`;
+    if (d < day) return `${Math.floor(d / hour)} h${ago}`;
+    if (d < 6 * day) return weekday.format(t);
+    return (t.getFullYear() === now.getFullYear() ? dayMonth : dayMonthYear).format(t);
+  }
+
+  // The same words as duration() of package view.
+  function elapsed(ms) {
+    const s = Math.max(0, Math.floor(ms / second));
+    const two = (n) => String(n).padStart(2, '0');
+    if (s < 60) return `${s} s`;
+    if (s < 3600) return `${Math.floor(s / 60)} m ${two(s % 60)} s`;
+    if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)} m`;
+    return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
+  }
+
+  function setText(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  function tellTimes(root = document) {
+    const now = new Date();
+    for (const element of $$('time[datetime]', root)) {
+      const t = new Date(element.dateTime);
+      if (isNaN(t)) continue;
+      if (!element.dataset.told) {
+        element.dataset.told = '1';
+        element.title = exact.format(t);
+      }
+      setText(element, 'exact' in element.dataset ? exact.format(t) : relative(t, now, 'short' in element.dataset));
+    }
+  }
+
+  function countUp(root = document) {
+    for (const element of $$('[data-started]', root)) setText(element, elapsed(Date.now() - new Date(element.dataset.started)));
+  }
+
+  // ---- Rows ----
+
+  const maxDepth = 3;
+  let dressing = false;
+
+  function dayName(t, now) {
+    if (sameDay(t, now)) return 'Today';
+    if (sameDay(t, new Date(now - day))) return 'Yesterday';
+    return longDay.format(t);
+  }
+
+  // Days and depths depend on the neighbours of a row and on the reader's clock, so no server can say them.
+  function dressRows() {
+    dressing = false;
+    const now = new Date();
+    const depths = new Map();
+    let previous = null;
+    for (const row of list.children) {
+      const time = row.querySelector('.at time');
+      if (!time) continue;
+      const name = dayName(new Date(time.dateTime), now);
+      if (name !== previous) row.dataset.day = name;
+      else delete row.dataset.day;
+      previous = name;
+      const depth = row.dataset.parent ? Math.min(maxDepth, (depths.get(row.dataset.parent) ?? 0) + 1) : 0;
+      if (depth > 1) row.dataset.depth = depth;
+      else delete row.dataset.depth;
+      if (row.dataset.key) depths.set(row.dataset.key, depth);
+    }
+    tellTimes(list);
+    countUp(list);
+  }
+
+  function dressSoon() {
+    if (dressing) return;
+    dressing = true;
+    requestAnimationFrame(dressRows);
+  }
+
+  // Which rows a reader had unfolded survives a reload and the way back. Only ids are kept, and only for this tab.
+  const rememberedRows = 50;
+  const openKey = 'worklog:open';
+
+  function readOpen() {
+    try {
+      return JSON.parse(sessionStorage.getItem(openKey)) ?? [];
+    } catch {
+      return [];
+    }
+  }
+
+  function rememberOpen(id, open) {
+    const ids = readOpen().filter((other) => other !== id);
+    if (open) ids.push(id);
+    try {
+      sessionStorage.setItem(openKey, JSON.stringify(ids.slice(-rememberedRows)));
+    } catch { /* storage is full or forbidden: nothing is lost but the memory */ }
+  }
+
+  // ---- Keyboard ----
+
+  let here = null;
+
+  function go(step) {
+    const rows = [...$$('.row')];
+    if (rows.length === 0) return;
+    const at = here?.isConnected ? rows.indexOf(here) : rows.indexOf(here && document.getElementById(here.id));
+    let next = at + step;
+    if (at < 0) next = step > 0 ? rows.findIndex((row) => row.getBoundingClientRect().bottom > 80) : rows.findLastIndex((row) => row.getBoundingClientRect().top < innerHeight - 40);
+    stand(rows[Math.min(rows.length - 1, Math.max(0, next))]);
+  }
+
+  function stand(row) {
+    here?.removeAttribute('data-at');
+    here = row;
+    row.dataset.at = 'here';
+    (row.querySelector('summary') ?? row.querySelector('a'))?.focus({ preventScroll: true });
+    row.scrollIntoView({ block: 'nearest' });
+  }
+
+  function goNewest() {
+    const rows = $$('.row');
+    if (rows.length > 0) stand(list?.dataset.order === 'asc' ? rows[rows.length - 1] : rows[0]);
+  }
+
+  const keys = {
+    j: () => go(1),
+    k: () => go(-1),
+    g: goNewest,
+    o: () => here?.querySelector('.at, a.title')?.click(),
+    '/': () => [...$$('input[type=search]')].findLast((field) => field.offsetParent)?.focus(),
+    '?': () => document.getElementById('help')?.showModal(),
+  };
+
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') closeMenus();
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.target.closest('input, textarea, select, [contenteditable], dialog')) return;
+    const act = Object.hasOwn(keys, event.key) && keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  // ---- Small things ----
+
+  function closeMenus(except) {
+    for (const menu of $$('.menu[open]')) if (menu !== except) menu.open = false;
+  }
+
+  async function copy(button) {
+    const source = button.parentElement.querySelector('pre');
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = 'Copied';
+      setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+    } catch { // plain http on another machine: no clipboard there
+      getSelection().selectAllChildren(source);
+    }
+  }
+
+  for (const button of $$('[data-copy]')) button.hidden = false;
+
+  addEventListener('click', (event) => {
+    closeMenus(event.target.closest('.menu'));
+    const button = event.target.closest('[data-copy]');
+    if (button) copy(button);
+  });
+
+  addEventListener('submit', async (event) => {
+    const form = event.target.closest('.theme');
+    if (!form || !event.submitter) return;
+    event.preventDefault();
+    const theme = event.submitter.value;
+    if (theme === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    for (const button of $$('.theme button')) button.setAttribute('aria-pressed', String(button.value === theme));
+    await fetch(form.action, { method: 'POST', body: new URLSearchParams({ theme }), redirect: 'manual' }).catch(() => {});
+  });
+
+  // Older entries come from before the oldest one that is shown, however the list has changed since the link was made.
+  document.addEventListener('htmx:configRequest', (event) => {
+    if (!event.target.matches?.('[data-older]') || !list?.firstElementChild) return;
+    const edge = list.dataset.order === 'asc' ? list.firstElementChild : list.lastElementChild;
+    const path = new URL(event.detail.path, location.href);
+    path.searchParams.set('before', edge.dataset.order);
+    event.detail.path = path.pathname + path.search;
+  });
+
+  // Rows above the window must not move the ones in it. Browsers see to that, except at the very top.
+  document.addEventListener('htmx:beforeSwap', (event) => {
+    if (event.target !== list || list.dataset.order !== 'asc') return;
+    const anchor = list.firstElementChild;
+    const before = anchor?.getBoundingClientRect().top;
+    list.addEventListener('htmx:afterSettle', () => {
+      dressRows();
+      if (anchor?.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - before);
+    }, { once: true });
+  });
+
+  if (list) {
+    const open = new Set(readOpen());
+    for (const row of list.children) {
+      const details = open.has(row.id) && row.querySelector('details');
+      if (details) details.open = true;
+    }
+    list.addEventListener('toggle', (event) => {
+      const row = event.target.closest('.row');
+      if (row) rememberOpen(row.id, event.target.open);
+    }, true);
+    new MutationObserver(dressSoon).observe(list, { childList: true });
+    dressRows();
+  }
+  tellTimes();
+  countUp();
+  setInterval(() => { if (!document.hidden) countUp(); }, second);
+  setInterval(() => { if (!document.hidden) tellTimes(); }, 15 * second);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) { countUp(); tellTimes(); } });
+})();
