@@ -45,7 +45,7 @@ func Main(m *testing.M) {
 // New returns a store on a fresh database with the whole schema.
 func New(t testing.TB) *store.Store {
 	t.Helper()
-	return open(t, DSN(t))
+	return Open(t, DSN(t))
 }
 
 // DSN returns the connection string of a fresh database with the whole schema.
@@ -60,7 +60,8 @@ func Empty(t testing.TB) string {
 	return create(t, "template0")
 }
 
-func open(t testing.TB, dsn string) *store.Store {
+// Open opens a store on a database of this process and closes it with the test.
+func Open(t testing.TB, dsn string) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), dsn, slog.New(slog.DiscardHandler))
 	if err != nil {
