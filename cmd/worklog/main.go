@@ -1,0 +1,81 @@
+// Command worklog shows people what their AI agents are doing, while they do it, and keeps the record.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	a := &app{env: os.Getenv, readFile: os.ReadFile, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second signal then ends the process at once
+	a.ctx = ctx
+	os.Exit(a.run(os.Args[1:]))
+}
+
+// app is what a command needs of the world. Only this package reads the environment.
+type app struct {
+	ctx      context.Context
+	env      func(string) string
+	readFile func(string) ([]byte, error)
+	stdin    io.Reader
+	stdout   io.Writer
+	stderr   io.Writer
+	now      func() time.Time
+}
+
+// cli is the whole command line.
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Migrate migrateCmd `cmd:"" help:"Change or show the version of the database schema."`
+	Demo    demoCmd    `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// exitCode ends the program with a code that says more than 1; its error has been reported already.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// run parses args, runs the command they name and returns the process's exit code: 0, 1 for a failure, 2 for a wrong
+// command line, or what the command says.
+func (a *app) run(args []string) int {
+	var c cli
+	exited := false
+	parser, err := kong.New(&c, kong.Name("worklog"), kong.Writers(a.stdout, a.stderr), kong.UsageOnError(), kong.Bind(a),
+		kong.Description("Shows what AI agents are doing, while they do it, and keeps the record."),
+		kong.Exit(func(int) { exited = true }))
+	if err != nil {
+		fmt.Fprintln(a.stderr, "worklog:", err)
+		return 2
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exited {
+		return 0
+	}
+	if err != nil {
+		parser.FatalIfErrorf(err)
+		return 2
+	}
+	err = command.Run(a)
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if err != nil {
+		fmt.Fprintln(a.stderr, "worklog:", err)
+		return 1
+	}
+	return 0
+}
