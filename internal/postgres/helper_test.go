@@ -158,7 +158,9 @@ func postmaster(t *testing.T, dir string) int {
 }
 
 // works reports whether the process works on the data in dir. A zombie that nobody has waited for does not.
-func works(pid int, dir string) bool { return slices.Contains(serverProcesses(filepath.Join(dir, "data")), pid) }
+func works(pid int, dir string) bool {
+	return slices.Contains(serverProcesses(filepath.Join(dir, "data")), pid)
+}
 
 // query runs one statement and returns its only value as text. It connects anew until the server lets it.
 func query(t *testing.T, dsn, sql string) (value string) {
