@@ -9,6 +9,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/static"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -35,6 +36,16 @@ func (s *Server) routes() []api.Route {
 		{get, "/enter/:once", everybody(), s.enterPage},
 		{post, "/enter/:once", everybody(), s.enter},
 		{post, "/theme", everybody(), s.setTheme},
+
+		{get, static.Prefix + "*", everybody(), s.serveStatic},
+		{get, "/", signedIn(), s.activity},
+		{get, "/unfiled", signedIn(), s.unfiled},
+		{get, "/conversations", signedIn(), s.conversations},
+		{get, "/conversations/:id", signedIn(), s.conversation},
+		{post, "/conversations/:id", signedIn(), s.updateConversation},
+		{get, "/conversations/:id/delete", signedIn(), s.confirmDeletion},
+		{post, "/conversations/:id/delete", signedIn(), s.deleteConversation},
+		{get, "/logs/:id", signedIn(), s.entry},
 
 		{get, "/settings", signedIn(), s.settingsPage},
 		{post, "/settings/password", signedIn(), s.changePassword},

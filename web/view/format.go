@@ -116,12 +116,18 @@ func size(n int) string {
 	}
 }
 
-// count is n and its noun, with thin groups of three: "1 step", "12 345 steps".
-func count(n int64, noun string) string {
+// thousands is n in groups of three.
+func thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "\u202f" + s[i:]
 	}
+	return s
+}
+
+// count is n and its noun: "1 step", "12 345 steps", "2 entries".
+func count(n int64, noun string) string {
+	s := thousands(n)
 	if n == 1 {
 		return s + " " + noun
 	}

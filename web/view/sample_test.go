@@ -73,7 +73,7 @@ func session() []view.Row {
 
 func conversation(n int, title string, last time.Duration, change func(*view.Conversation)) view.Conversation {
 	at := ago(last)
-	c := view.Conversation{Mine: true, Conversation: worklog.Conversation{
+	c := view.Conversation{Mine: true, LastStatus: worklog.StatusSuccess, Conversation: worklog.Conversation{
 		ID: id(900 + n), Key: "k" + fmt.Sprint(n), Title: title, Visibility: worklog.VisibilityPrivate, Owner: "ada@example.org", EntryCount: int64(n) * 94,
 		CreatedAt: at.Add(-41 * time.Minute), LastEntryAt: &at,
 	}}
@@ -86,8 +86,8 @@ func conversation(n int, title string, last time.Duration, change func(*view.Con
 func conversations() []view.Conversation {
 	running := func(c *view.Conversation) { c.WorkingCount = 2 }
 	return []view.Conversation{
-		conversation(1, "Consolidate logging to one file", 10*time.Second, func(c *view.Conversation) { c.Pinned = true; running(c) }),
-		conversation(2, "Fix flaky checkout e2e test in the payment flow", 4*time.Minute, nil),
+		conversation(1, "Consolidate logging to one file", 10*time.Second, func(c *view.Conversation) { c.Pinned, c.Failed = true, 5; running(c) }),
+		conversation(2, "Fix flaky checkout e2e test in the payment flow", 4*time.Minute, func(c *view.Conversation) { c.LastStatus = worklog.StatusError }),
 		conversation(3, "Sunset image for the landing page", 6*time.Minute, running),
 		conversation(4, "Upgrade kubernetes client", time.Hour, func(c *view.Conversation) { c.Visibility = worklog.VisibilityTeam }),
 		conversation(5, "Nightly dependency review", 7*time.Hour, func(c *view.Conversation) { c.Keep = true }),
@@ -102,6 +102,8 @@ func shell(title, path string) view.Shell {
 	}
 }
 
-func stranger(title, path string) view.Shell { return view.Shell{Title: title, Path: path, Version: "1.0.0", Now: now()} }
+func stranger(title, path string) view.Shell {
+	return view.Shell{Title: title, Path: path, Version: "1.0.0", Now: now()}
+}
 
 func setup() view.Setup { return view.Setup{BaseURL: "http://localhost:8080"} }

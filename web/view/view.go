@@ -36,7 +36,9 @@ type Sidebar struct {
 // Conversation is a conversation as lists show it.
 type Conversation struct {
 	worklog.Conversation
-	Mine bool // the viewer owns it
+	Mine       bool           // the viewer owns it
+	Failed     int64          // steps that failed
+	LastStatus worklog.Status // of the entry that changed last; empty: there is none
 }
 
 // Row is what one entry row shows; nothing of the viewer.
