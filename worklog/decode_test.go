@@ -236,3 +236,5 @@ func BenchmarkDecodeDraft(b *testing.B) {
 		}
 	})
 }
+
+func jsonNumber(s string) json.Number { return json.Number(s) }

@@ -1,0 +1,252 @@
+package worklog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// maxBufferBytes bounds what waits in a buffer, whatever its length: a thousand drafts with full details are 256 MB.
+	maxBufferBytes = 32 << 20
+	// maxBatchDrafts is how many the buffer sends at once.
+	maxBatchDrafts = 500
+)
+
+// BufferStats say what became of the drafts that went through a buffer.
+type BufferStats struct {
+	Queued  int   // waiting, or on their way
+	Dropped int64 // no room, closed, or a request that failed for good
+	Counts        // of the receipts
+	Err     error // why something was dropped last
+}
+
+// buffer is the queue of a client and the goroutine that empties it, one batch at a time: while a batch is under way,
+// the next one gathers. There is no timer.
+type buffer struct {
+	c    *Client
+	most int
+	ctx  context.Context // ends the sender
+	stop context.CancelFunc
+	done chan struct{} // the sender has returned
+
+	mu     sync.Mutex
+	queue  []queued
+	bytes  int           // of the queue
+	away   int           // drafts of the batch under way
+	wake   chan struct{} // one slot
+	idle   chan struct{} // closed when nothing waits or is under way; nil: nobody asks
+	closed bool
+	stats  BufferStats
+}
+
+// queued is a draft that waits.
+type queued struct {
+	draft Draft
+	at    time.Time
+}
+
+func (q *queued) size() int { return len(q.draft.Title) + len(q.draft.Details) }
+
+// staleAfter is how long a draft may wait before it is told when it was logged. Sooner, the server's clock is better.
+const staleAfter = time.Second
+
+func newBuffer(c *Client, most int) *buffer {
+	b := &buffer{c: c, most: most, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	go b.run()
+	return b
+}
+
+// put queues d, never waits, and says why it did not.
+func (b *buffer) put(d Draft) error {
+	b.c.complete(&d)
+	q := queued{d, time.Now()}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return b.drop(1, Errorf(CodeUnavailable, "the client is closed"))
+	case len(b.queue)+b.away >= b.most || b.bytes+q.size() > maxBufferBytes:
+		return b.drop(1, Errorf(CodeUnavailable, "the buffer is full"))
+	}
+	b.queue = append(b.queue, q)
+	b.bytes += q.size()
+	b.signal()
+	return nil
+}
+
+func (b *buffer) drop(n int, err error) error {
+	b.stats.Dropped += int64(n)
+	b.stats.Err = err
+	return err
+}
+
+func (b *buffer) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run sends batches until the buffer is closed and empty, or stopped.
+func (b *buffer) run() {
+	defer close(b.done)
+	for {
+		batch, closed := b.take()
+		switch {
+		case len(batch) > 0:
+			b.settle(b.deliver(batch))
+		case closed:
+			return
+		default:
+			<-b.wake
+		}
+	}
+}
+
+func (b *buffer) take() (batch []Draft, closed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(b.queue), maxBatchDrafts)
+	for i := range b.queue[:n] {
+		q := &b.queue[i]
+		b.bytes -= q.size()
+		if q.draft.LoggedAt == nil && time.Since(q.at) > staleAfter {
+			q.draft.LoggedAt = &q.at
+		}
+		batch = append(batch, q.draft)
+	}
+	b.queue = append([]queued(nil), b.queue[n:]...)
+	b.away = n
+	return batch, b.closed
+}
+
+// deliver sends a batch until it arrives, the server refuses it for good, or the buffer is stopped.
+func (b *buffer) deliver(batch []Draft) (counts Counts, dropped int, err error) {
+	defer func() {
+		if r := recover(); r != nil { // the program that logs is worth more than its log
+			dropped, err = len(batch), Errorf(CodeInternal, "sending failed: %v", r)
+		}
+	}()
+	for try := 0; len(batch) > 0; try++ {
+		var receipts []Receipt
+		receipts, err = b.c.Append(b.ctx, batch...)
+		for i := range receipts {
+			counts.Add(receipts[i].Outcome, 1)
+		}
+		if batch = batch[len(receipts):]; len(batch) == 0 {
+			return counts, 0, nil
+		}
+		code := CodeOf(err)
+		again := code == CodeRateLimited || code == CodeUnavailable && !b.c.keyless
+		if !again || !sleep(b.ctx, pause(try, err)) {
+			return counts, len(batch), err
+		}
+	}
+	return counts, 0, nil
+}
+
+func (b *buffer) settle(counts Counts, dropped int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = 0
+	b.stats.Counts.AddAll(counts)
+	if dropped > 0 {
+		_ = b.drop(dropped, err)
+	}
+	if len(b.queue) == 0 && b.idle != nil {
+		close(b.idle)
+		b.idle = nil
+	}
+}
+
+// flush waits until nothing waits or is under way.
+func (b *buffer) flush(ctx context.Context) error {
+	b.mu.Lock()
+	left := len(b.queue) + b.away
+	if left == 0 {
+		b.mu.Unlock()
+		return nil
+	}
+	if b.idle == nil {
+		b.idle = make(chan struct{})
+	}
+	idle := b.idle
+	b.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return &Error{Code: CodeUnavailable, Message: "drafts are still waiting", Err: ctx.Err()}
+	}
+}
+
+func (b *buffer) close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	b.signal()
+	before := b.stats.Dropped
+	b.mu.Unlock()
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		b.stop() // ends the request under way and the pause before the next one
+		b.abandon(ctx.Err())
+		<-b.done
+	}
+	b.stop()
+	if lost := b.snapshot().Dropped - before; lost > 0 {
+		return &Error{Code: CodeUnavailable, Message: fmt.Sprintf("%d drafts were not sent", lost), Err: ctx.Err()}
+	}
+	return nil
+}
+
+// abandon drops what waits.
+func (b *buffer) abandon(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.queue); n > 0 {
+		b.queue, b.bytes = nil, 0
+		_ = b.drop(n, err)
+	}
+}
+
+func (b *buffer) snapshot() BufferStats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.stats
+	s.Queued = len(b.queue) + b.away
+	return s
+}
+
+// Buffered says how the buffer of [WithBuffer] is doing.
+func (c *Client) Buffered() BufferStats {
+	if c.buffer == nil {
+		return BufferStats{}
+	}
+	return c.buffer.snapshot()
+}
+
+// Flush waits until nothing is queued or under way.
+func (c *Client) Flush(ctx context.Context) error {
+	if c.buffer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.buffer.flush(ctx)
+}
+
+// Close sends what is queued, ends the client's goroutine and closes idle connections. It takes no longer than ctx and
+// the timeout allow, and reports how many drafts were lost then. Log refuses drafts afterwards; other calls still work.
+func (c *Client) Close(ctx context.Context) error {
+	defer c.http.CloseIdleConnections()
+	if c.buffer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.buffer.close(ctx)
+}

@@ -1,0 +1,154 @@
+package worklog
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+)
+
+// Step is one piece of work that is reported when it starts and when it ends: one entry, which completes in place.
+//
+//	step := client.Start(ctx, worklog.Draft{Title: "npm test", Tool: "Bash", Conversation: "session-1"})
+//	cmd.Stdout = step
+//	step.End(ctx, cmd.Run())
+//
+// Its methods are safe for concurrent use. They report like [Client.Log] and fail like it; a step whose start was lost
+// is still reported in full when it ends.
+type Step struct {
+	c *Client
+
+	mu    sync.Mutex
+	draft Draft
+	out   []byte // written by Write, bounded
+	cut   int    // bytes that found no room in out
+	ended bool
+	err   error // of the start
+}
+
+// Start reports a step as working. The draft's Status is ignored, Key and StartedAt are filled in when they are empty.
+func (c *Client) Start(ctx context.Context, d Draft) *Step {
+	d.Status = StatusWorking
+	if d.Key == "" {
+		d.Key = rand.Text()
+	}
+	if d.StartedAt == nil {
+		now := time.Now()
+		d.StartedAt = &now
+	}
+	d.Metadata = maps.Clone(d.Metadata)
+	s := &Step{c: c, draft: d, out: []byte(d.Details)}
+	s.err = c.Log(ctx, d)
+	return s
+}
+
+// Start reports a part of s as working: in the same conversation, below s.
+func (s *Step) Start(ctx context.Context, d Draft) *Step {
+	d.Parent, d.Conversation, d.ConversationID = s.draft.Key, s.draft.Conversation, s.draft.ConversationID
+	return s.c.Start(ctx, d)
+}
+
+// Key is the key of the step's entry.
+func (s *Step) Key() string { return s.draft.Key }
+
+// Err is the error of reporting the start, nil when it was taken.
+func (s *Step) Err() error { return s.err }
+
+// Write adds p to the details, up to their bound; the rest is counted. It never fails, so that a command whose output
+// goes here does not either. Nothing is reported until Update or the end.
+func (s *Step) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := max(0, min(len(p), MaxDetailsBytes-len(s.out)))
+	s.out = append(s.out, p[:room]...)
+	s.cut += len(p) - room
+	return len(p), nil
+}
+
+// Set adds a fact to the metadata. It is reported with the next Update or the end.
+func (s *Step) Set(name string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draft.Metadata == nil {
+		s.draft.Metadata = Metadata{}
+	}
+	s.draft.Metadata[name] = value
+}
+
+// Update reports what was written and set so far, while the step goes on.
+func (s *Step) Update(ctx context.Context) error {
+	d, ok := s.snapshot(StatusWorking, "")
+	if !ok {
+		return nil
+	}
+	return s.c.Log(ctx, d)
+}
+
+// Done reports that the step succeeded.
+func (s *Step) Done(ctx context.Context) error { return s.end(ctx, StatusSuccess, "") }
+
+// Warn reports that the step ended differently from what was planned, and how.
+func (s *Step) Warn(ctx context.Context, reason string) error {
+	return s.end(ctx, StatusWarning, reason)
+}
+
+// Fail reports that the step failed; err, unless nil, is told in the details.
+func (s *Step) Fail(ctx context.Context, err error) error {
+	if err == nil {
+		return s.end(ctx, StatusError, "")
+	}
+	return s.end(ctx, StatusError, err.Error())
+}
+
+// End is Done when err is nil, else Fail.
+func (s *Step) End(ctx context.Context, err error) error {
+	if err == nil {
+		return s.Done(ctx)
+	}
+	return s.Fail(ctx, err)
+}
+
+// end reports the end. A step ends once: what comes later says nothing.
+func (s *Step) end(ctx context.Context, status Status, reason string) error {
+	d, ok := s.snapshot(status, reason)
+	if !ok {
+		return nil
+	}
+	return s.c.Log(ctx, d)
+}
+
+// snapshot returns the draft to report, and false when the step has ended before. The draft shares nothing with s.
+func (s *Step) snapshot(status Status, reason string) (Draft, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return Draft{}, false
+	}
+	d := s.draft
+	d.Metadata = maps.Clone(d.Metadata)
+	d.Status = status
+	d.Details = s.details(reason)
+	if status.Final() {
+		s.ended = true
+		now := time.Now()
+		d.EndedAt = &now
+	}
+	return d, true
+}
+
+// details is what was written, and why the step ended as it did.
+func (s *Step) details(reason string) string {
+	text := string(s.out)
+	if s.cut > 0 {
+		text += fmt.Sprintf("\n[%d more bytes]", s.cut)
+	}
+	if reason == "" {
+		return text
+	}
+	if text == "" {
+		return reason
+	}
+	return Cut(text, MaxDetailsBytes-len(reason)-1) + "\n" + reason
+}
