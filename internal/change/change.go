@@ -85,7 +85,7 @@ func applyRunning(e *worklog.Entry, inferred *bool, f Facts) {
 	if f.Details != "" {
 		e.Details = f.Details
 	}
-	e.Metadata = merged(e.Metadata, f.Metadata)
+	e.Metadata = merged(e.Metadata, f.Metadata, true)
 	if f.Status != "" && f.Status.Final() {
 		end(e, f)
 		*inferred = f.Inferred
@@ -108,7 +108,7 @@ func fillFinished(e *worklog.Entry, f Facts) {
 	if e.EndedAt.IsZero() {
 		e.EndedAt = f.EndedAt
 	}
-	e.Metadata = merged(f.Metadata, e.Metadata)
+	e.Metadata = merged(e.Metadata, f.Metadata, false)
 }
 
 // fillMissing sets what e does not know yet, whatever its status.
@@ -129,21 +129,22 @@ func fill[T comparable](p *T, v T) {
 	}
 }
 
-// merged returns the keys of both, those of top winning; bottom alone when both together exceed the bounds of metadata.
-func merged(bottom, top worklog.Metadata) worklog.Metadata {
-	if len(top) == 0 {
-		return bottom
+// merged returns the keys of both, known ones changed only if newWins; known alone when both together exceed the bounds of metadata.
+func merged(known, added worklog.Metadata, newWins bool) worklog.Metadata {
+	if len(added) == 0 {
+		return known
 	}
-	if len(bottom) == 0 {
-		return top
+	both := maps.Clone(known)
+	if both == nil {
+		both = worklog.Metadata{}
 	}
-	both := maps.Clone(bottom)
-	maps.Copy(both, top)
-	if reflect.DeepEqual(both, bottom) {
-		return bottom
+	for k, v := range added {
+		if _, has := both[k]; newWins || !has {
+			both[k] = v
+		}
 	}
-	if (&worklog.Draft{Title: "x", Type: worklog.TypeInfo, Status: worklog.StatusInfo, Metadata: both}).Validate(time.Time{}) != nil {
-		return bottom
+	if sameMetadata(both, known) || (&worklog.Draft{Title: "x", Type: worklog.TypeInfo, Status: worklog.StatusInfo, Metadata: both}).Validate(time.Time{}) != nil {
+		return known
 	}
 	return both
 }
