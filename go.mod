@@ -2,6 +2,11 @@ module github.com/worklogdev/worklog
 
 go 1.26.0
 
+tool (
+	github.com/a-h/templ/cmd/templ
+	honnef.co/go/tools/cmd/staticcheck
+)
+
 require (
 	github.com/a-h/templ v0.3.977
 	github.com/alecthomas/kong v1.17.0
