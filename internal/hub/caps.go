@@ -1,0 +1,242 @@
+package hub
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// tabKey names an open document.
+type tabKey struct{ session, tab string }
+
+// eviction remembers that a tab was told to stop: its answer may have been lost, and then it comes back by itself.
+type eviction struct {
+	generation int
+	at         time.Time
+}
+
+const (
+	// rememberEvicted is longer than any automatic reconnect takes.
+	rememberEvicted = time.Hour
+	// rememberEnded is longer than a request can take from its authentication to Open.
+	rememberEnded = 10 * time.Minute
+	// maxRemembered bounds either memory. What is dropped beyond costs an eviction too many, or waits for a recheck.
+	maxRemembered = 10_000
+)
+
+// Open adds a tab, or says why not. It may end the oldest tab of the session or user. The tab must be served, or closed.
+//
+// To leave no gap, the caller checks the user's right to the conversation after Open and before Serve: what is
+// taken away later ends the tab, what was taken away before is seen by the check.
+func (h *Hub) Open(w Watch) (*Tab, End) {
+	now := time.Now()
+	t := &Tab{hub: h, watch: w, cursor: w.After, kick: make(chan struct{}, 1), opened: now, until: now.Add(h.age()), expires: w.Expires}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if end := h.admit(&t.watch); end != 0 {
+		h.stats.refused.Add(1)
+		return nil, end
+	}
+	h.stats.opened.Add(1)
+	h.link(t)
+	return t, 0
+}
+
+// admit makes room for w. The order matters: the bound of the process comes before anybody is evicted for nothing.
+func (h *Hub) admit(w *Watch) End {
+	_, out := h.ended[w.Session]
+	_, revoked := h.ended[w.Token]
+	switch {
+	case h.closed:
+		return EndStopping
+	case out || revoked:
+		return EndSignedOut
+	case h.stale(w):
+		return EndEvicted
+	}
+	h.replace(w)
+	if h.tabs >= h.o.MaxTabs {
+		return EndBusy
+	}
+	if p := w.program(); p != "" {
+		if h.programs[p] >= h.o.StreamsPerToken {
+			return EndRefused
+		}
+		return 0
+	}
+	h.evictDownTo(h.o.TabsPerSession-1, h.sessions[w.Session])
+	h.evictDownTo(h.o.TabsPerUser-1, h.users[w.User])
+	return 0
+}
+
+// stale reports whether w comes from a document that was evicted, or superseded by its own resume, and has not been
+// resumed since.
+func (h *Hub) stale(w *Watch) bool {
+	if w.TabID == "" {
+		return false
+	}
+	if old := h.same(w); old != nil && w.Generation < old.watch.Generation {
+		return true
+	}
+	key := tabKey{w.Session, w.TabID}
+	e, found := h.evicted[key]
+	if found && w.Generation <= e.generation {
+		return true
+	}
+	delete(h.evicted, key)
+	return false
+}
+
+// replace ends the older stream of the same document, whose connection is dead even if the server can not know it yet.
+func (h *Hub) replace(w *Watch) {
+	if old := h.same(w); old != nil {
+		h.endLocked(old, EndReplaced)
+	}
+}
+
+func (h *Hub) same(w *Watch) *Tab {
+	if w.TabID == "" {
+		return nil
+	}
+	for _, t := range h.sessions[w.Session] {
+		if t.watch.TabID == w.TabID {
+			return t
+		}
+	}
+	return nil
+}
+
+func (h *Hub) evictDownTo(most int, tabs []*Tab) {
+	for _, t := range slices.Clone(tabs[:max(len(tabs)-most, 0)]) {
+		h.endLocked(t, EndEvicted)
+		remember(h.evicted, tabKey{t.watch.Session, t.watch.TabID}, eviction{t.watch.Generation, time.Now()})
+	}
+}
+
+func remember[K comparable, V any](m map[K]V, key K, value V) {
+	if len(m) >= maxRemembered {
+		for k := range m {
+			delete(m, k)
+			break
+		}
+	}
+	m[key] = value
+}
+
+// link adds an admitted tab to its feed and accounts. A feed that is new, or may lack what the tab's page shows, is read.
+func (h *Hub) link(t *Tab) {
+	f := h.feeds[t.watch.Owner]
+	if f == nil {
+		f = &feed{owner: t.watch.Owner}
+		h.feeds[f.owner] = f
+		h.enqueue(f)
+	}
+	t.feed, t.place = f, len(f.tabs)
+	f.tabs = append(f.tabs, t)
+	if t.watch.Read == nil {
+		f.watched[t.watch.Format]++
+	}
+	h.tabs++
+	if p := t.watch.program(); p != "" {
+		h.programs[p]++
+		return
+	}
+	h.sessions[t.watch.Session] = append(h.sessions[t.watch.Session], t)
+	h.users[t.watch.User] = append(h.users[t.watch.User], t)
+}
+
+func (h *Hub) unlink(t *Tab) {
+	f := t.feed
+	last := len(f.tabs) - 1
+	f.tabs[t.place] = f.tabs[last]
+	f.tabs[t.place].place = t.place
+	f.tabs[last] = nil
+	f.tabs = f.tabs[:last]
+	t.place = -1
+	if t.watch.Read == nil {
+		f.watched[t.watch.Format]--
+	}
+	if last == 0 {
+		delete(h.feeds, f.owner)
+		if f.retry != nil {
+			f.retry.Stop()
+		}
+	}
+	h.tabs--
+	if p := t.watch.program(); p != "" {
+		if h.programs[p]--; h.programs[p] == 0 {
+			delete(h.programs, p)
+		}
+		return
+	}
+	leave(h.sessions, t.watch.Session, t)
+	leave(h.users, t.watch.User, t)
+}
+
+func leave[K comparable](m map[K][]*Tab, key K, t *Tab) {
+	rest := slices.DeleteFunc(m[key], func(o *Tab) bool { return o == t })
+	if len(rest) == 0 {
+		delete(m, key)
+		return
+	}
+	m[key] = rest
+}
+
+// finish ends a tab that is open, and takes it out of the hub.
+func (h *Hub) finish(t *Tab, end End) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.endLocked(t, end)
+}
+
+func (h *Hub) endLocked(t *Tab, end End) {
+	if t.place < 0 {
+		return
+	}
+	t.end.Store(uint32(end))
+	h.stats.ended[end].Add(1)
+	h.unlink(t)
+	t.wake()
+}
+
+// endWhere ends the tabs that match. It looks at every tab: what calls it is rare.
+func (h *Hub) endWhere(match func(*Tab) bool, end End) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range slices.Collect(maps.Values(h.feeds)) {
+		for _, t := range slices.Clone(f.tabs) {
+			if match(t) {
+				h.endLocked(t, end)
+			}
+		}
+	}
+}
+
+// CloseSession ends the streams of a session that was signed out, also one that is being opened at this moment.
+func (h *Hub) CloseSession(session string, end End) {
+	h.rememberEnded(session)
+	h.endWhere(func(t *Tab) bool { return t.watch.Session == session }, end)
+}
+
+// CloseToken ends the streams of a token that was revoked, also one that is being opened at this moment.
+func (h *Hub) CloseToken(token string, end End) {
+	h.rememberEnded(token)
+	h.endWhere(func(t *Tab) bool { return t.watch.Token == token }, end)
+}
+
+// CloseUser ends everything that a user watches.
+func (h *Hub) CloseUser(user int64, end End) {
+	h.endWhere(func(t *Tab) bool { return t.watch.User == user }, end)
+}
+
+// CloseConversation ends the streams of a conversation: EndGone when it was deleted, EndAged when its readers have to be
+// looked at again.
+func (h *Hub) CloseConversation(conversation string, end End) {
+	h.endWhere(func(t *Tab) bool { return t.watch.Conversation == conversation }, end)
+}
+
+func (h *Hub) rememberEnded(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	remember(h.ended, id, time.Now())
+}

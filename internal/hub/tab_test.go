@@ -1,0 +1,103 @@
+package hub
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSlowReaderDelaysNobodyAndResumesExactly(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		slow, fast := w.open(watch(1, "s", "slow", 0)), w.open(watch(1, "s", "fast", 0))
+		synctest.Wait()
+		slow.stuck = make(chan struct{})
+		var want []int64
+		for range 50 {
+			want = append(want, w.commit(1, ""))
+			w.wantRevs(fast, want)
+		}
+		if end := slow.ended(); end != 0 {
+			t.Fatalf("ended as %v before its deadline", end)
+		}
+		time.Sleep(writeDeadline + time.Second)
+		if end := slow.ended(); end != EndSlow || end.Terminal() {
+			t.Errorf("ended as %v, want a transient slow", end)
+		}
+		w.wantRevs(slow, nil)
+		w.wantRevs(w.open(watch(1, "s", "slow", 0)), want)
+	})
+}
+
+func TestBurstIsSentInFewFlushes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		p := w.open(watch(1, "s", "a", 0))
+		synctest.Wait()
+		for range 300 {
+			w.db.insert(1, "")
+		}
+		w.hub.Hint(1)
+		w.wantRevs(p, w.db.since(1, 0, ""))
+		if p.flushes > 300/sendBatch+2 {
+			t.Errorf("300 frames took %d flushes", p.flushes)
+		}
+	})
+}
+
+func TestPingsCarryTheCursor(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		x := watch(1, "s", "a", 0)
+		x.Conversation = "x"
+		p := w.open(x)
+		for range 7 {
+			w.commit(1, "other")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(p.pings); n < 2 || n > 3 {
+			t.Errorf("%d pings in a minute, want one every 20 s", n)
+		}
+		if p.pings[0] != 7 {
+			t.Errorf("the first ping says %d, want 7", p.pings[0])
+		}
+	})
+}
+
+func TestTotalsAreToldOnceASecondAtMost(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		p := w.open(watch(1, "s", "a", 0))
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if p.settled != 0 {
+			t.Errorf("%d totals without news", p.settled)
+		}
+		for range 100 { // ten seconds of news
+			w.commit(1, "")
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if p.settled < 9 || p.settled > 11 {
+			t.Errorf("%d totals for ten seconds of news, want one a second", p.settled)
+		}
+	})
+}
+
+func TestClosedTabIsOverWithoutServing(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		tab, end := w.hub.Open(watch(1, "s", "a", 0))
+		if end != 0 {
+			t.Fatal(end)
+		}
+		tab.Close()
+		tab.Close()
+		if tab.Ended() != EndLeft {
+			t.Errorf("ended as %v", tab.Ended())
+		}
+		w.empty()
+	})
+}
