@@ -43,7 +43,7 @@ node_modules: package-lock.json
 
 bench: ## measure speed; prints a table
 	@.ci/setup postgres
-	go run ./bench
+	go run ./internal/bench
 
 fuzz: ## fuzz every parser and writer, FUZZTIME each (30s)
 	@.ci/setup postgres

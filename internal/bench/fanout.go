@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	publishers = 16
+	idleTabs   = 1000
+	// settle lets the server finish with what the opening of streams has caused.
+	settle = 2 * time.Second
+	// arrival bounds the wait for what is still under way when the last entry was posted.
+	arrival = 15 * time.Second
+	opening = 32 // streams that open at the same time
+)
+
+// door is a kind of stream.
+type door struct {
+	name   string
+	path   string
+	accept string
+	// header authenticates as user i.
+	header func(i int) string
+}
+
+// doors are the JSON stream of programs and the HTML stream of pages.
+func (s *site) doors(ctx context.Context) ([]door, error) {
+	cookies := make([]string, users)
+	for i := range cookies {
+		c, err := s.signIn(ctx, s.users[i])
+		if err != nil {
+			return nil, err
+		}
+		cookies[i] = c
+	}
+	return []door{
+		{"pages", "/stream", "text/event-stream", func(i int) string { return cookies[i] }},
+		{"API", "/api/v1/stream", "text/event-stream", func(i int) string { return "Authorization: Bearer " + s.users[i].token }},
+	}, nil
+}
+
+// audience is a number of open streams.
+type audience struct {
+	streams []*stream
+	arrived atomic.Int64
+	readers sync.WaitGroup
+}
+
+// watch opens n streams, spread over the first topics users.
+func (s *site) watch(ctx context.Context, d door, n, topics int) (*audience, error) {
+	a := &audience{streams: make([]*stream, n)}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(opening)
+	for i := range n {
+		g.Go(func() error {
+			topic := i % topics
+			st, err := openStream(ctx, s.address, get(s.address, d.path, d.header(topic), d.accept), topic)
+			if err != nil {
+				return err
+			}
+			a.streams[i] = st
+			a.readers.Go(func() { st.read(func() { a.arrived.Add(1) }) })
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *audience) close() {
+	for _, st := range a.streams {
+		if st != nil {
+			st.conn.close()
+		}
+	}
+	a.readers.Wait()
+}
+
+// delays are all delays from POST to arrival. The audience is closed.
+func (a *audience) delays() []time.Duration {
+	var all []time.Duration
+	for _, st := range a.streams {
+		all = append(all, st.seen...)
+	}
+	return all
+}
+
+// fanout is one load of the live path.
+type fanout struct {
+	topics int
+	rate   int // entries per second in all
+	p50    time.Duration
+	p99    time.Duration
+}
+
+// measureFanout posts entries at a steady pace while many streams are open, and reports how late their stamps arrive.
+func measureFanout(ctx context.Context, s *site, o options) ([]result, error) {
+	doors, err := s.doors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, d := range doors {
+		for _, f := range []fanout{
+			{topics: users, rate: 200, p50: 5 * time.Millisecond, p99: 15 * time.Millisecond},
+			{topics: 1, rate: 20, p99: 60 * time.Millisecond},
+		} {
+			rs, err := s.measureFanout(ctx, d, f, o)
+			if err != nil {
+				return results, err
+			}
+			results = append(results, rs...)
+		}
+	}
+	return results, nil
+}
+
+func (s *site) measureFanout(ctx context.Context, d door, f fanout, o options) ([]result, error) {
+	before, err := s.residentKB()
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.watch(ctx, d, o.streams, f.topics)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	if err := rest(ctx, settle); err != nil {
+		return nil, err
+	}
+	open, err := s.residentKB()
+	if err != nil {
+		return nil, err
+	}
+	sent, err := s.publish(ctx, f, 2*o.duration)
+	if err != nil {
+		return nil, err
+	}
+	due := int64(0)
+	for _, st := range a.streams {
+		due += sent[st.topic]
+	}
+	for began := time.Now(); a.arrived.Load() < due && time.Since(began) < arrival; {
+		if err := rest(ctx, 10*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	a.close()
+	return f.results(d, o, a, due, open-before), nil
+}
+
+func (f fanout) results(d door, o options, a *audience, due, grownKB int64) []result {
+	delays := a.delays()
+	p50, p99 := quantile(delays, 0.5), quantile(delays, 0.99)
+	what := fmt.Sprintf("%s streams of %s, %d user(s), %d entries/s", thousands(int64(o.streams)), d.name, f.topics, f.rate)
+	arrived := fmt.Sprintf("%s of %s deliveries", thousands(int64(len(delays))), thousands(due))
+	lost := int64(len(delays)) != due
+	results := []result{{
+		what: "POST to stamp, p50: " + what, figure: milliseconds(p50), against: arrived, missed: lost || f.p50 > 0 && p50 > f.p50,
+	}, {
+		what: "POST to stamp, p99: " + what, figure: milliseconds(p99), against: arrived, aim: "<= " + milliseconds(f.p99), missed: lost || p99 > f.p99,
+	}}
+	if f.p50 > 0 {
+		results[0].aim = "<= " + milliseconds(f.p50)
+	}
+	if f.topics > 1 { // the first load of a door: no stream was open before
+		perStream := float64(grownKB) / float64(o.streams)
+		results = append(results, result{
+			what: "resident memory per open stream of " + d.name, figure: fmt.Sprintf("%.1f KB", perStream), aim: "<= 30 KB", missed: perStream > 30,
+		})
+	}
+	return results
+}
+
+// publish posts stamped entries at f's pace and returns how many each topic got.
+func (s *site) publish(ctx context.Context, f fanout, d time.Duration) (map[int]int64, error) {
+	total := int64(d.Seconds() * float64(f.rate))
+	sent := make(map[int]int64)
+	for k := range total {
+		sent[int(k)%f.topics]++
+	}
+	conns, err := s.dialMany(ctx, publishers)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(conns)
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	began := time.Now()
+	for _, c := range conns {
+		g.Go(func() error {
+			for {
+				k := next.Add(1) - 1
+				if k >= total {
+					return nil
+				}
+				if err := rest(ctx, time.Until(began.Add(time.Duration(k)*time.Second/time.Duration(f.rate)))); err != nil {
+					return err
+				}
+				if err := s.publishOne(c, int(k)%f.topics); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return sent, g.Wait()
+}
+
+func (s *site) publishOne(c *conn, topic int) error {
+	body := fmt.Appendf(nil, `{"title":"Bash: make test %s","type":"tool_call","status":"success","tool":"Bash","conversation":"fanout","metadata":{"exit_code":0}}`, stamp(time.Now()))
+	status, problem, err := c.post(head(s.address, s.users[topic].token, "application/json"), body)
+	if err == nil && status/100 != 2 {
+		err = fmt.Errorf("status %d: %s", status, problem)
+	}
+	return err
+}
+
+// measureIdle counts the transactions of the program's database over a while, without and with many idle pages.
+func measureIdle(ctx context.Context, s *site, o options) ([]result, error) {
+	doors, err := s.doors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	without, err := s.transactionsDuring(ctx, o.idle)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.watch(ctx, doors[0], idleTabs, users)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	with, err := s.transactionsDuring(ctx, o.idle)
+	if err != nil {
+		return nil, err
+	}
+	sweeps := int64(o.idle / (15 * time.Second))
+	return []result{{
+		what:    fmt.Sprintf("transactions in %v with %s idle tabs", o.idle, thousands(idleTabs)),
+		figure:  thousands(with),
+		against: fmt.Sprintf("without tabs: %s", thousands(without)),
+		aim:     fmt.Sprintf("at most %d more (one sweep per 15 s)", sweeps),
+		missed:  with-without > sweeps,
+	}}, nil
+}
+
+// transactionsDuring counts what the database's sessions commit and roll back, from outside of that database.
+func (s *site) transactionsDuring(ctx context.Context, d time.Duration) (int64, error) {
+	c, err := pgx.ParseConfig(s.postgres.DSN())
+	if err != nil {
+		return 0, err
+	}
+	watched := c.Database
+	c.Database = "postgres"
+	db, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close(context.WithoutCancel(ctx))
+	count := func() (n int64, err error) {
+		// What a session has done shows up within a second after it is idle.
+		if err := rest(ctx, settle); err != nil {
+			return 0, err
+		}
+		return n, db.QueryRow(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1", watched).Scan(&n)
+	}
+	before, err := count()
+	if err != nil {
+		return 0, err
+	}
+	if err := rest(ctx, d-settle); err != nil {
+		return 0, err
+	}
+	after, err := count()
+	return after - before, err
+}
+
+// rest waits for d, or returns ctx's error when that ends first.
+func rest(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

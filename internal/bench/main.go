@@ -1,0 +1,112 @@
+// Command bench measures worklog against what PostgreSQL itself can do on the same machine, in the same run, and prints
+// a Markdown table: `make bench`.
+//
+// It starts a PostgreSQL of its own (fsync on, settings of the product) and the real program, and loads it from outside
+// over HTTP. Server, database and load share the machine's cores, so the load generator writes prepared bytes to plain
+// connections: whatever it needs for itself is missing from what it measures. The comparisons run between the
+// measurements, several times, and the medians are compared: a busy machine then slows down both sides.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options are the sizes of a run. The defaults are those of the figures in the README.
+type options struct {
+	rounds   int           // of each throughput measurement
+	duration time.Duration // of one measurement
+	streams  int
+	idle     time.Duration // of watching idle tabs
+	entries  int           // of the large conversation; twice as many are deleted
+	sections []string
+	verbose  bool
+}
+
+func main() {
+	var o options
+	only := flag.String("only", "", "comma-separated sections of "+strings.Join(sectionNames(), ", "))
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each throughput is measured")
+	flag.DurationVar(&o.duration, "duration", 5*time.Second, "length of one measurement")
+	flag.IntVar(&o.streams, "streams", 2000, "open streams")
+	flag.DurationVar(&o.idle, "idle", time.Minute, "how long idle tabs are watched")
+	flag.IntVar(&o.entries, "entries", 100_000, "entries of the large conversation; twice as many are deleted")
+	flag.BoolVar(&o.verbose, "v", false, "show what the server logs")
+	flag.Parse()
+	if *only != "" {
+		o.sections = strings.Split(*only, ",")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// section is one group of measurements.
+type section struct {
+	name    string
+	measure func(context.Context, *site, options) ([]result, error)
+}
+
+func sections() []section {
+	return []section{
+		{"write", measureWrites}, {"batch", measureBatches}, {"fanout", measureFanout}, {"idle", measureIdle}, {"page", measurePages}, {"delete", measureDeletion},
+	}
+}
+
+func sectionNames() []string {
+	var names []string
+	for _, s := range sections() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// run measures every wanted section on a fresh site, and prints what has been measured even when a section fails.
+func run(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "worklog-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary := filepath.Join(dir, "worklog")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/worklogdev/worklog/cmd/worklog").CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	var results []result
+	var failed error
+	for _, s := range sections() {
+		if len(o.sections) > 0 && !slices.Contains(o.sections, s.name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "bench: %s...\n", s.name)
+		rs, err := onFreshSite(ctx, binary, o, s.measure)
+		results = append(results, rs...)
+		if err != nil {
+			failed = fmt.Errorf("%s: %w", s.name, err)
+			break
+		}
+	}
+	fmt.Print(table(results))
+	return failed
+}
+
+func onFreshSite(ctx context.Context, binary string, o options, measure func(context.Context, *site, options) ([]result, error)) ([]result, error) {
+	s, err := openSite(ctx, binary, o.verbose)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return measure(ctx, s, o)
+}
