@@ -80,7 +80,7 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 			return r.Handler(c)
 		}
 		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-		p, err := s.principal(c)
+		p, session, err := s.principal(c)
 		if err != nil {
 			return err
 		}
@@ -92,8 +92,8 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 		}
 		req := c.Request()
 		c.SetRequest(req.WithContext(account.WithPrincipal(req.Context(), p)))
-		if p.Token == nil && !isStream(r.Path) {
-			s.touchSession(c, p)
+		if session != nil && !isBackground(r.Path) {
+			s.touchSession(c, session)
 		}
 		return r.Handler(c)
 	}

@@ -1,0 +1,145 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/web/view"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// wrongLogin is the one answer to every failed sign-in: it tells nobody who has an account.
+const wrongLogin = "E-mail and password do not belong together."
+
+// loginPage shows the form, or sends a user who is signed in on.
+func (s *Server) loginPage(c echo.Context) error {
+	next := safeNext(c.QueryParam("next"))
+	_, x, err := s.loadSession(c.Request())
+	if err != nil {
+		return err
+	}
+	if x != nil {
+		return c.Redirect(http.StatusSeeOther, next)
+	}
+	return s.render(c, http.StatusOK, view.LoginPage(view.Login{Shell: s.gateShell(c, "Sign in"), Next: next}))
+}
+
+// login checks e-mail and password and starts a session.
+func (s *Server) login(c echo.Context) error {
+	form, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	email, next := strings.TrimSpace(form.Get("email")), safeNext(form.Get("next"))
+	user, ok, err := s.checkLogin(c, email, form.Get("password"))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		page := view.Login{Shell: s.gateShell(c, "Sign in"), Email: worklog.Cut(email, maxShownEmail), Next: next, Error: wrongLogin}
+		return s.render(c, http.StatusUnauthorized, view.LoginPage(page))
+	}
+	if err := s.signIn(c, user, "password"); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, next)
+}
+
+// maxShownEmail bounds what a failed form shows again.
+const maxShownEmail = 254
+
+// checkLogin verifies a password, slowly for those who guess. Unknown, disabled and passwordless users cost the same
+// work and get the same answer as a wrong password.
+func (s *Server) checkLogin(c echo.Context, email, password string) (account.User, bool, error) {
+	ctx, ip := c.Request().Context(), c.RealIP()
+	if wait := s.throttle.Attempt(email, ip, s.now()); wait > 0 {
+		s.log.Warn("sign-in refused: too many failures", "ip", ip)
+		return account.User{}, false, &worklog.Error{
+			Code: worklog.CodeRateLimited, Message: "Too many attempts. Wait " + wait.Round(time.Second).String() + " and try again.", RetryAfter: wait,
+		}
+	}
+	user, hash, err := s.store.UserByEmail(ctx, cleanEmail(email))
+	if err != nil && worklog.CodeOf(err) != worklog.CodeNotFound {
+		return account.User{}, false, err
+	}
+	if user.Disabled {
+		hash = ""
+	}
+	ok, err := s.passwords.Verify(ctx, password, hash)
+	if err != nil {
+		return account.User{}, false, err
+	}
+	if !ok {
+		s.log.Warn("sign-in failed", "user", user.ID, "ip", ip)
+		return account.User{}, false, nil
+	}
+	s.throttle.Succeeded(email, ip)
+	return user, true, nil
+}
+
+// cleanEmail returns the address as it is stored, and one that nobody has for what is no address.
+func cleanEmail(typed string) string {
+	email, err := account.NormalizeEmail(typed)
+	if err != nil {
+		return ""
+	}
+	return email
+}
+
+// logout ends the session and its streams. Without one it does nothing: the button of an old page must not fail.
+func (s *Server) logout(c echo.Context) error {
+	if err := s.dropSession(c); err != nil {
+		return err
+	}
+	s.sessions.WriteSessionCookie(c.Request().Context(), c.Response(), "", time.Time{})
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.Redirect(http.StatusSeeOther, "/login")
+}
+
+// confirmPage asks for the password again.
+func (s *Server) confirmPage(c echo.Context) error {
+	return s.showConfirm(c, http.StatusOK, safeNext(c.QueryParam("next")), "")
+}
+
+func (s *Server) showConfirm(c echo.Context, status int, next, complaint string) error {
+	sh, err := s.page(c, "Confirm it is you", "")
+	if err != nil {
+		return err
+	}
+	if p := account.PrincipalFrom(c.Request().Context()); complaint == "" && !p.User.HasPassword {
+		complaint = "Your account has no password yet. Set one under Settings right after signing in, or ask for a fresh link."
+	}
+	return s.render(c, status, view.ConfirmPage(view.Confirm{Shell: sh, Next: next, Error: complaint}))
+}
+
+// confirm checks the password of the user who is signed in and goes on to where it was needed.
+func (s *Server) confirm(c echo.Context) error {
+	form, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	next := safeNext(form.Get("next"))
+	p := account.PrincipalFrom(c.Request().Context())
+	_, ok, err := s.checkLogin(c, p.User.Email, form.Get("password"))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.showConfirm(c, http.StatusUnauthorized, next, "That is not your password.")
+	}
+	if err := s.confirmSession(c.Request()); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, next)
+}
+
+// gateShell is the shell of pages before the door: no user, no sidebar, and no path that carries a secret.
+func (s *Server) gateShell(c echo.Context, title string) view.Shell {
+	sh := s.shell(c, title)
+	sh.Path = "/"
+	return sh
+}

@@ -1,0 +1,246 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/web/view"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// settingsPage is the account: its password, and the way out.
+func (s *Server) settingsPage(c echo.Context) error {
+	return s.showSettings(c, http.StatusOK, "", c.QueryParam("saved") == "password")
+}
+
+func (s *Server) showSettings(c echo.Context, status int, complaint string, saved bool) error {
+	sh, err := s.page(c, "Settings", "")
+	if err != nil {
+		return err
+	}
+	sh.Path = "/settings"
+	return s.render(c, status, view.SettingsPage(view.Settings{
+		Shell: sh, Error: complaint, Saved: saved, HasPassword: account.PrincipalFrom(c.Request().Context()).User.HasPassword, MinPassword: account.MinPassword,
+	}))
+}
+
+// changePassword sets a new password, ends every session of the user, and starts a fresh one here. An account without
+// one has no password to ask for, so its session must be as young as one that makes credentials.
+func (s *Server) changePassword(c echo.Context) error {
+	form, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	p := account.PrincipalFrom(c.Request().Context())
+	if p.User.HasPassword {
+		_, ok, err := s.checkLogin(c, p.User.Email, form.Get("current"))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return s.showSettings(c, http.StatusUnauthorized, "That is not your present password.", false)
+		}
+	} else if err := justNow().Allow(p, s.now()); err != nil {
+		return s.showSettings(c, http.StatusForbidden, "You signed in a while ago. Sign in again through a fresh link to set a password.", false)
+	}
+	if err := account.CheckPassword(form.Get("password"), p.User.Email); err != nil {
+		return s.showSettings(c, http.StatusUnprocessableEntity, messageOf(err), false)
+	}
+	hash, err := s.passwords.Hash(c.Request().Context(), form.Get("password"))
+	if err != nil {
+		return err
+	}
+	if err := s.store.SetPassword(c.Request().Context(), p.User.ID, hash, ""); err != nil {
+		return err
+	}
+	if err := s.signIn(c, p.User, "new password"); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/settings?saved=password")
+}
+
+// messageOf is what a form says about err: its sentence, and the fields that the sentence does not name.
+func messageOf(err error) string {
+	e, ok := errors.AsType[*worklog.Error](err)
+	if !ok {
+		return "That did not work."
+	}
+	text := e.Message
+	for _, f := range e.Fields {
+		if !strings.Contains(text, f.Message) {
+			text += ": " + f.Field + " " + f.Message
+		}
+	}
+	return text + "."
+}
+
+// sessionsPage lists the browsers that are signed in.
+func (s *Server) sessionsPage(c echo.Context) error {
+	sh, err := s.page(c, "Sessions", "")
+	if err != nil {
+		return err
+	}
+	p := account.PrincipalFrom(c.Request().Context())
+	list, err := s.store.Sessions(c.Request().Context(), p.User.ID)
+	if err != nil {
+		return err
+	}
+	v := view.Sessions{Shell: sh, Sessions: make([]view.Session, len(list))}
+	for i, x := range list {
+		v.Sessions[i] = view.Session{
+			ID: x.ID, Agent: x.Agent, Address: x.Address, CreatedAt: x.CreatedAt, LastSeen: x.LastSeen, ExpiresAt: x.ExpiresAt, Current: x.ID == p.Session,
+		}
+	}
+	return s.render(c, http.StatusOK, view.SessionsPage(v))
+}
+
+// endSession ends one of the user's sessions; its own one as well.
+func (s *Server) endSession(c echo.Context) error {
+	p := account.PrincipalFrom(c.Request().Context())
+	if err := s.store.EndSession(c.Request().Context(), p.User.ID, c.Param("id")); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/settings/sessions")
+}
+
+// endOtherSessions ends every session but this one.
+func (s *Server) endOtherSessions(c echo.Context) error {
+	p := account.PrincipalFrom(c.Request().Context())
+	if err := s.store.EndSessions(c.Request().Context(), p.User.ID, p.Session); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/settings/sessions")
+}
+
+// tokensPage lists the user's tokens.
+func (s *Server) tokensPage(c echo.Context) error {
+	return s.showTokens(c, "", "")
+}
+
+func (s *Server) showTokens(c echo.Context, name, secret string) error {
+	sh, err := s.page(c, "Tokens", "")
+	if err != nil {
+		return err
+	}
+	list, err := s.store.Tokens(c.Request().Context(), account.PrincipalFrom(c.Request().Context()).User.ID)
+	if err != nil {
+		return err
+	}
+	v := view.Tokens{Shell: sh, Tokens: make([]view.Token, len(list)), Secret: secret, Name: name, BaseURL: s.publicURL(c.Request())}
+	for i, t := range list {
+		v.Tokens[i] = view.Token{
+			ID: t.ID, Name: t.Name, Prefix: t.Prefix, Limit: t.Limit, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsed: t.LastUsed,
+			Expired: !t.ExpiresAt.IsZero() && !s.now().Before(t.ExpiresAt), Scopes: words(t.Scopes),
+		}
+	}
+	return s.render(c, http.StatusOK, view.TokensPage(v))
+}
+
+func words(scopes []account.Scope) []string {
+	out := make([]string, len(scopes))
+	for i, x := range scopes {
+		out[i] = string(x)
+	}
+	return out
+}
+
+// newTokenPage shows the form with what most agents need.
+func (s *Server) newTokenPage(c echo.Context) error {
+	days := int(account.DefaultTokenLife.Hours() / 24)
+	return s.showNewToken(c, http.StatusOK, view.TokenForm{Scopes: []string{string(account.ScopeWrite)}, Expires: strconv.Itoa(days)}, "")
+}
+
+func (s *Server) showNewToken(c echo.Context, status int, form view.TokenForm, complaint string) error {
+	sh, err := s.page(c, "New token", "")
+	if err != nil {
+		return err
+	}
+	sh.Path = "/settings/tokens/new"
+	v := view.NewToken{Shell: sh, Form: form, Error: complaint, Scopes: []view.Scope{
+		{Value: string(account.ScopeWrite), Help: "add entries and complete its own running ones"},
+		{Value: string(account.ScopeRead), Help: "read, change and delete what is yours"},
+	}}
+	if account.PrincipalFrom(c.Request().Context()).User.Admin {
+		v.Scopes = append(v.Scopes,
+			view.Scope{Value: string(account.ScopeWriteAny), Help: "add entries for other users; reads nothing"},
+			view.Scope{Value: string(account.ScopeAdmin), Help: "statistics and cleanup of the installation"})
+	}
+	return s.render(c, status, view.NewTokenPage(v))
+}
+
+// createToken makes a token. Its secret is on the answer of this one request: in no url, no session, no database.
+func (s *Server) createToken(c echo.Context) error {
+	values, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	user := account.PrincipalFrom(c.Request().Context()).User
+	form := view.TokenForm{Name: values.Get("name"), Scopes: values["scope"], Limit: values.Get("limit"), Expires: values.Get("expires")}
+	request, err := tokenRequest(values)
+	var tok account.Token
+	var secret string
+	if err == nil {
+		tok, secret, err = account.NewToken(user, request, user.Admin, s.now().UTC())
+	}
+	if err == nil {
+		err = s.store.CreateToken(c.Request().Context(), tok, account.HashSecret(secret))
+	}
+	switch worklog.CodeOf(err) {
+	case "":
+		s.log.Info("token created", "user", user.ID, "token", tok.ID)
+		return s.showTokens(c, tok.Name, secret)
+	case worklog.CodeInvalid, worklog.CodeConflict:
+		form.Name = worklog.Cut(form.Name, 4*account.MaxTokenName)
+		return s.showNewToken(c, http.StatusUnprocessableEntity, form, messageOf(err))
+	default:
+		return err
+	}
+}
+
+// tokenRequest reads the form of a new token. Empty numbers mean: nothing of its own, and never.
+func tokenRequest(form url.Values) (account.TokenRequest, error) {
+	r := account.TokenRequest{Name: form.Get("name")}
+	for _, x := range form["scope"] {
+		r.Scopes = append(r.Scopes, account.Scope(x))
+	}
+	limit, err := wholeNumber(form, "limit", account.MaxTokenLimit)
+	if err != nil {
+		return r, err
+	}
+	days, err := wholeNumber(form, "expires", int(account.MaxTokenLife.Hours()/24))
+	r.Limit, r.Life = limit, time.Duration(days)*24*time.Hour
+	return r, err
+}
+
+// wholeNumber reads a number from 0 to most; an empty field is 0.
+func wholeNumber(form url.Values, field string, most int) (int, error) {
+	text := strings.TrimSpace(form.Get(field))
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > most {
+		return 0, &worklog.Error{Code: worklog.CodeInvalid, Message: "This token can not be made", Fields: []worklog.FieldError{
+			{Field: field, Message: "must be a whole number from 0 to " + strconv.Itoa(most)},
+		}}
+	}
+	return n, nil
+}
+
+// revokeToken ends one of the user's tokens, here at once and in other processes within two seconds.
+func (s *Server) revokeToken(c echo.Context) error {
+	p := account.PrincipalFrom(c.Request().Context())
+	if err := s.store.RevokeToken(c.Request().Context(), p.User.ID, c.Param("id")); err != nil {
+		return err
+	}
+	s.tokens.forget(c.Param("id"))
+	s.log.Info("token revoked", "user", p.User.ID, "token", c.Param("id"))
+	return c.Redirect(http.StatusSeeOther, "/settings/tokens")
+}
