@@ -80,6 +80,7 @@ type Policy struct {
 	Public      bool          // anybody, signed in or not
 	SessionOnly bool          // no tokens, whatever their scopes: pages, and what tokens must never do
 	Scope       Scope         // what a token needs; sessions have it through their user
+	Or          Scope         // what will do as well; empty: nothing
 	Recent      time.Duration // the password was checked no longer ago; 0: no matter
 }
 
@@ -94,7 +95,7 @@ func (pol Policy) Allow(p *Principal, now time.Time) error {
 		return worklog.Errorf(worklog.CodeForbidden, "tokens can not do this; sign in with a browser")
 	case pol.Scope == "" && !pol.SessionOnly:
 		return worklog.Errorf(worklog.CodeForbidden, "nobody may use this")
-	case pol.Scope != "" && !p.Can(pol.Scope):
+	case pol.Scope != "" && !p.Can(pol.Scope) && (pol.Or == "" || !p.Can(pol.Or)):
 		return worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", pol.Scope)
 	case pol.Recent > 0 && now.Sub(p.SignedInAt) > pol.Recent:
 		return worklog.Errorf(worklog.CodeForbidden, "confirm your password first")

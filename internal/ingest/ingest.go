@@ -200,6 +200,14 @@ func (s *Service) refuse(r *request, i int, owner int64, err *worklog.Error) {
 	s.metrics.count(worklog.OutcomeInvalid)
 }
 
+// Refused counts n drafts of p that a door could not even read.
+func (s *Service) Refused(p *account.Principal, n int) {
+	for range n {
+		s.countLate(p.User.ID, worklog.OutcomeInvalid)
+		s.metrics.count(worklog.OutcomeInvalid)
+	}
+}
+
 // add queues a valid draft in r.
 func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal, now time.Time) {
 	w := store.Write{

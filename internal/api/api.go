@@ -1,0 +1,86 @@
+// Package api is the JSON API: it reads requests strictly, calls one method of ingest or store, and writes the answer.
+//
+// Who may use a route stands next to it in Routes and is enforced by whoever mounts the routes. Handlers return errors;
+// the server's one error handler answers them as problem documents.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/hub"
+	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Deps is what an API is built from.
+type Deps struct {
+	Store  *store.Store
+	Ingest *ingest.Service
+	Hub    *hub.Hub
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
+}
+
+// API answers programs.
+type API struct {
+	store  *store.Store
+	ingest *ingest.Service
+	hub    *hub.Hub
+	log    *slog.Logger
+	now    func() time.Time
+
+	large   *semaphore.Weighted // bytes of large bodies that are being read, see reserve
+	buffers *sync.Pool          // of *bytes.Buffer
+}
+
+// New returns the API.
+func New(d Deps) *API {
+	a := &API{store: d.Store, ingest: d.Ingest, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers()}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	return a
+}
+
+// Routes is every route of the API and who may use it.
+func (a *API) Routes() []Route {
+	get, post, patch, del := http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	public := account.Policy{Public: true}
+	read := account.Policy{Scope: account.ScopeRead}
+	write := account.Policy{Scope: account.ScopeWrite, Or: account.ScopeWriteAny}
+	admin := account.Policy{Scope: account.ScopeAdmin}
+	return []Route{
+		{post, "/api/v1/logs", write, a.appendLogs},
+		{get, "/api/v1/logs", read, a.logs},
+		{get, "/api/v1/logs/:id", read, a.entry},
+		{patch, "/api/v1/logs/:id", read, a.patchEntry},
+		{get, "/api/v1/conversations", read, a.conversations},
+		{post, "/api/v1/conversations", read, a.createConversation},
+		{get, "/api/v1/conversations/:id", read, a.conversation},
+		{patch, "/api/v1/conversations/:id", read, a.patchConversation},
+		{del, "/api/v1/conversations/:id", read, a.deleteConversation},
+		{get, "/api/v1/stats", read, a.stats},
+		{get, "/api/v1/admin/stats", admin, a.adminStats},
+		{get, "/api/openapi.yaml", public, a.openAPI},
+	}
+}
+
+// principal is who is acting. The policies of all routes but the public ones make sure that there is somebody.
+func principal(c echo.Context) *account.Principal {
+	return account.PrincipalFrom(c.Request().Context())
+}
+
+func malformed(format string, args ...any) error {
+	return worklog.Errorf(worklog.CodeMalformed, format, args...)
+}
