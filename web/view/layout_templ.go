@@ -152,7 +152,7 @@ func page(s Shell) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if s.Demo {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<p class=\"banner\">This is a demo: its agent is simulated, and its data lives in a folder of its own.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<aside class=\"banner\" aria-label=\"Demo\">This is a demo: its agents are simulated, and its data lives in a folder of its own.</aside>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -294,7 +294,7 @@ func sidebar(s Shell) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<span>Worklog</span></a><form class=\"find\" action=\"/conversations\" role=\"search\"><input type=\"search\" name=\"q\" placeholder=\"Search\" aria-label=\"Search conversations\" maxlength=\"200\"> <kbd aria-hidden=\"true\">/</kbd></form><nav class=\"nav\" aria-label=\"Pages\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<span>Worklog</span></a><form class=\"find\" action=\"/conversations\" role=\"search\" aria-label=\"Conversations\"><input type=\"search\" name=\"q\" placeholder=\"Search\" aria-label=\"Search conversations\" maxlength=\"200\"> <kbd aria-hidden=\"true\">/</kbd></form><nav class=\"nav\" aria-label=\"Pages\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -705,7 +705,7 @@ func themeSwitch(s Shell) templ.Component {
 			templ_7745c5c3_Var29 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<form class=\"theme\" method=\"post\" action=\"/theme\" aria-label=\"Colours\"><input type=\"hidden\" name=\"next\" value=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<form class=\"theme\" method=\"post\" action=\"/theme\" role=\"group\" aria-label=\"Colours\"><input type=\"hidden\" name=\"next\" value=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
