@@ -15,6 +15,12 @@ type eviction struct {
 	at         time.Time
 }
 
+// ending remembers how streams were closed, for one that is being opened at that moment.
+type ending struct {
+	end End
+	at  time.Time
+}
+
 const (
 	// rememberEvicted is longer than any automatic reconnect takes.
 	rememberEvicted = time.Hour
@@ -25,9 +31,6 @@ const (
 )
 
 // Open adds a tab, or says why not. It may end the oldest tab of the session or user. The tab must be served, or closed.
-//
-// To leave no gap, the caller checks the user's right to the conversation after Open and before Serve: what is
-// taken away later ends the tab, what was taken away before is seen by the check.
 func (h *Hub) Open(w Watch) (*Tab, End) {
 	now := time.Now()
 	t := &Tab{hub: h, watch: w, cursor: w.After, kick: make(chan struct{}, 1), opened: now, until: now.Add(h.age()), expires: w.Expires}
@@ -44,14 +47,13 @@ func (h *Hub) Open(w Watch) (*Tab, End) {
 
 // admit makes room for w. The order matters: the bound of the process comes before anybody is evicted for nothing.
 func (h *Hub) admit(w *Watch) End {
-	_, out := h.ended[w.Session]
-	_, revoked := h.ended[w.Token]
-	switch {
-	case h.closed:
+	if h.closed {
 		return EndStopping
-	case out || revoked:
-		return EndSignedOut
-	case h.stale(w):
+	}
+	if end := h.closedMeanwhile(w); end != 0 {
+		return end
+	}
+	if h.stale(w) {
 		return EndEvicted
 	}
 	h.replace(w)
@@ -66,6 +68,20 @@ func (h *Hub) admit(w *Watch) End {
 	}
 	h.evictDownTo(h.o.TabsPerSession-1, h.sessions[w.Session])
 	h.evictDownTo(h.o.TabsPerUser-1, h.users[w.User])
+	return 0
+}
+
+// closedMeanwhile returns how the session, token or conversation of w was closed since the caller looked at it. A
+// session or token that ended stays ended.
+func (h *Hub) closedMeanwhile(w *Watch) End {
+	for _, id := range []string{w.Session, w.Token} {
+		if e, found := h.ended[id]; found {
+			return e.end
+		}
+	}
+	if e, found := h.ended[w.Conversation]; found && !e.at.Before(w.AsOf) {
+		return e.end
+	}
 	return 0
 }
 
@@ -214,14 +230,21 @@ func (h *Hub) endWhere(match func(*Tab) bool, end End) {
 
 // CloseSession ends the streams of a session that was signed out, also one that is being opened at this moment.
 func (h *Hub) CloseSession(session string, end End) {
-	h.rememberEnded(session)
+	h.rememberEnded(session, end)
 	h.endWhere(func(t *Tab) bool { return t.watch.Session == session }, end)
 }
 
 // CloseToken ends the streams of a token that was revoked, also one that is being opened at this moment.
 func (h *Hub) CloseToken(token string, end End) {
-	h.rememberEnded(token)
+	h.rememberEnded(token, end)
 	h.endWhere(func(t *Tab) bool { return t.watch.Token == token }, end)
+}
+
+// CloseConversation ends the streams of a conversation, also one that is being opened at this moment: EndGone when it
+// was deleted, EndRecheck when its readers may have changed.
+func (h *Hub) CloseConversation(conversation string, end End) {
+	h.rememberEnded(conversation, end)
+	h.endWhere(func(t *Tab) bool { return t.watch.Conversation == conversation }, end)
 }
 
 // CloseUser ends everything that a user watches.
@@ -229,14 +252,20 @@ func (h *Hub) CloseUser(user int64, end End) {
 	h.endWhere(func(t *Tab) bool { return t.watch.User == user }, end)
 }
 
-// CloseConversation ends the streams of a conversation: EndGone when it was deleted, EndAged when its readers have to be
-// looked at again.
-func (h *Hub) CloseConversation(conversation string, end End) {
-	h.endWhere(func(t *Tab) bool { return t.watch.Conversation == conversation }, end)
+// RecheckAll looks at everybody's rights again, for when notifications may have been missed.
+func (h *Hub) RecheckAll() {
+	h.endWhere(func(t *Tab) bool { return t.watch.Conversation != "" }, EndRecheck)
+	select {
+	case h.recheckNow <- struct{}{}:
+	default:
+	}
 }
 
-func (h *Hub) rememberEnded(id string) {
+func (h *Hub) rememberEnded(id string, end End) {
+	if id == "" {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	remember(h.ended, id, time.Now())
+	remember(h.ended, id, ending{end, time.Now()})
 }

@@ -269,6 +269,39 @@ func TestExpiryIsCheckedAgainWhenItComes(t *testing.T) {
 	})
 }
 
+func TestMissedNotificationsAreMadeUpFor(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		w.db.alive["good"] = time.Time{}
+		good, ended := w.open(watch(1, "good", "a", 0)), w.open(watch(1, "ended", "b", 0))
+		conversation := watch(1, "good", "c", 0)
+		conversation.Conversation = "x"
+		c := w.open(conversation)
+		w.hub.RecheckAll()
+		w.wantEnds(map[*page]End{good: 0, ended: EndSignedOut, c: EndRecheck})
+		if EndRecheck.Terminal() {
+			t.Error("who may still read must come back")
+		}
+	})
+}
+
+func TestConversationClosedDuringOpenIsRefused(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		x := watch(1, "s", "a", 0)
+		x.Conversation, x.AsOf = "x", time.Now()
+		time.Sleep(time.Second)
+		w.hub.CloseConversation("x", EndGone)
+		if _, end := w.tryOpen(x); end != EndGone {
+			t.Errorf("answered %v, want gone", end)
+		}
+		time.Sleep(time.Second)
+		x.AsOf = time.Now() // checked after it was closed, for example because it is readable again
+		p := w.open(x)
+		w.wantEnds(map[*page]End{p: 0})
+	})
+}
+
 func TestUnansweredRecheckEndsNobody(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{}, func(w *world) {

@@ -85,6 +85,8 @@ type Hub struct {
 	wake    chan struct{} // one slot: some feed waits to be read
 	readers chan struct{} // a place for each tab that replays
 
+	recheckNow chan struct{} // one slot: sessions and tokens are to be looked up
+
 	mu       sync.Mutex
 	closed   bool
 	tabs     int
@@ -93,8 +95,8 @@ type Hub struct {
 	users    map[int64][]*Tab  // the tabs of each user, oldest first
 	programs map[string]int    // the streams of each token
 	evicted  map[tabKey]eviction
-	ended    map[string]time.Time // sessions and tokens that ended a moment ago
-	dirty    []*feed              // waiting to be read, each at most once
+	ended    map[string]ending // sessions, tokens and conversations that were closed a moment ago
+	dirty    []*feed           // waiting to be read, each at most once
 }
 
 // New returns a hub that reads from src. It does nothing until Run.
@@ -102,14 +104,16 @@ func New(src Source, o Options) *Hub {
 	o = o.withDefaults()
 	return &Hub{
 		src: src, o: o, log: o.Log,
-		wake:     make(chan struct{}, 1),
-		readers:  make(chan struct{}, o.Readers),
-		feeds:    map[int64]*feed{},
-		sessions: map[string][]*Tab{},
-		users:    map[int64][]*Tab{},
-		programs: map[string]int{},
-		evicted:  map[tabKey]eviction{},
-		ended:    map[string]time.Time{},
+		wake:    make(chan struct{}, 1),
+		readers: make(chan struct{}, o.Readers),
+
+		recheckNow: make(chan struct{}, 1),
+		feeds:      map[int64]*feed{},
+		sessions:   map[string][]*Tab{},
+		users:      map[int64][]*Tab{},
+		programs:   map[string]int{},
+		evicted:    map[tabKey]eviction{},
+		ended:      map[string]ending{},
 	}
 }
 

@@ -23,6 +23,8 @@ func (h *Hub) sweepUntil(ctx context.Context) {
 			}
 			h.guarded("sweep", func() { h.sweep(ctx, now, all) })
 			timer.Reset(jitter(h.o.Sweep))
+		case <-h.recheckNow:
+			h.guarded("recheck", func() { h.recheck(ctx, time.Now(), true) })
 		}
 	}
 }
@@ -38,7 +40,7 @@ func (h *Hub) forget(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	maps.DeleteFunc(h.evicted, func(_ tabKey, e eviction) bool { return now.Sub(e.at) > rememberEvicted })
-	maps.DeleteFunc(h.ended, func(_ string, at time.Time) bool { return now.Sub(at) > rememberEnded })
+	maps.DeleteFunc(h.ended, func(_ string, e ending) bool { return now.Sub(e.at) > rememberEnded })
 }
 
 // compareHeads asks once for all watched owners whether a hint was lost. A head that went back means that a backup was

@@ -22,6 +22,8 @@ type Watch struct {
 	// MaxBehind is how many changes may be replayed before the tab ends as EndBehind; 0: any number.
 	MaxBehind int
 	Expires   time.Time // of the session or token; zero: never
+	// AsOf is when the caller began to check the user's right to the conversation: what was closed after that counts.
+	AsOf time.Time
 	// Read replaces the feed's frames for a tab that shows only some: the same contract as Source.Frames. Such a tab
 	// does not use the ring.
 	Read func(ctx context.Context, after int64, limit int) ([]*Frame, error)
@@ -62,6 +64,7 @@ const (
 	EndBusy     // too many tabs in the process, or the database has no place for a replay
 	EndFailed   // the database or a rendering failed
 	EndReplaced // the same tab opened a new stream
+	EndRecheck  // rights have changed: who may still read comes back
 	EndLeft     // the reader has gone
 )
 
@@ -72,7 +75,7 @@ func (e End) Terminal() bool { return e >= EndEvicted && e <= EndRefused }
 func (e End) String() string {
 	words := [...]string{
 		0: "open", EndEvicted: "evicted", EndSignedOut: "signed-out", EndGone: "gone", EndRefused: "refused", EndBehind: "behind", EndAged: "age",
-		EndStopping: "shutdown", EndSlow: "slow", EndBusy: "busy", EndFailed: "error", EndReplaced: "replaced", EndLeft: "left",
+		EndStopping: "shutdown", EndSlow: "slow", EndBusy: "busy", EndFailed: "error", EndReplaced: "replaced", EndRecheck: "recheck", EndLeft: "left",
 	}
 	return words[e]
 }
