@@ -30,9 +30,9 @@ func within(path, section string) bool {
 func themeHelp(t string) string {
 	switch t {
 	case "light":
-		return "Light"
+		return "Light colours"
 	case "dark":
-		return "Dark"
+		return "Dark colours"
 	default:
 		return "Colours of the system"
 	}
