@@ -97,11 +97,7 @@ func lastStatus(x store.Conversation) worklog.Status {
 
 // setup is what an empty page tells a newcomer.
 func (s *Server) setup(c echo.Context, key string) view.Setup {
-	base := s.baseURL()
-	if base == "" {
-		base = "http://" + c.Request().Host
-	}
-	return view.Setup{BaseURL: base, Key: key}
+	return view.Setup{BaseURL: s.publicURL(c.Request()), Key: key}
 }
 
 // serveStatic answers for the files that pages load.

@@ -162,16 +162,16 @@ func (s *Server) Control(c store.Control) {
 	switch c.Kind {
 	case store.ControlToken:
 		s.tokens.forget(c.ID)
-		s.hub.CloseToken(c.ID, hub.SignedOut)
+		s.hub.CloseToken(c.ID, hub.EndSignedOut)
 	case store.ControlUser:
 		s.tokens.forgetAll()
 		if id, ok := parseID(c.ID); ok {
-			s.hub.CloseUser(id, hub.SignedOut)
+			s.hub.CloseUser(id, hub.EndSignedOut)
 		}
 	case store.ControlSession:
-		s.hub.CloseSession(c.ID, hub.SignedOut)
+		s.hub.CloseSession(c.ID, hub.EndSignedOut)
 	case store.ControlConversation:
-		s.hub.CloseConversation(c.ID, hub.Gone)
+		s.hub.CloseConversation(c.ID, hub.EndGone)
 	case store.ControlLost:
 		s.tokens.forgetAll() // open streams check themselves again
 	}
