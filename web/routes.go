@@ -26,40 +26,45 @@ func adminToken() account.Policy { return account.Policy{Scope: account.ScopeAdm
 func (s *Server) routes() []api.Route {
 	get, post := http.MethodGet, http.MethodPost
 	table := []api.Route{
-		{get, "/healthz", everybody(), s.health},
-		{get, "/readyz", everybody(), s.ready},
-		{get, "/metrics", adminToken(), s.serveMetrics},
+		at(get, "/healthz", everybody(), s.health),
+		at(get, "/readyz", everybody(), s.ready),
+		at(get, "/metrics", adminToken(), s.serveMetrics),
 
-		{get, "/login", everybody(), s.loginPage},
-		{post, "/login", everybody(), s.login},
-		{post, "/logout", everybody(), s.logout},
-		{get, "/enter/:once", everybody(), s.enterPage},
-		{post, "/enter/:once", everybody(), s.enter},
-		{post, "/theme", everybody(), s.setTheme},
+		at(get, "/login", everybody(), s.loginPage),
+		at(post, "/login", everybody(), s.login),
+		at(post, "/logout", everybody(), s.logout),
+		at(get, "/enter/:once", everybody(), s.enterPage),
+		at(post, "/enter/:once", everybody(), s.enter),
+		at(post, "/theme", everybody(), s.setTheme),
 
-		{get, static.Prefix + "*", everybody(), s.serveStatic},
-		{get, "/", signedIn(), s.activity},
-		{get, "/unfiled", signedIn(), s.unfiled},
-		{get, "/conversations", signedIn(), s.conversations},
-		{get, "/conversations/:id", signedIn(), s.conversation},
-		{post, "/conversations/:id", signedIn(), s.updateConversation},
-		{get, "/conversations/:id/delete", signedIn(), s.confirmDeletion},
-		{post, "/conversations/:id/delete", signedIn(), s.deleteConversation},
-		{get, "/logs/:id", signedIn(), s.entry},
+		at(get, static.Prefix + "*", everybody(), s.serveStatic),
+		at(get, "/", signedIn(), s.activity),
+		at(get, "/unfiled", signedIn(), s.unfiled),
+		at(get, "/conversations", signedIn(), s.conversations),
+		at(get, "/conversations/:id", signedIn(), s.conversation),
+		at(post, "/conversations/:id", signedIn(), s.updateConversation),
+		at(get, "/conversations/:id/delete", signedIn(), s.confirmDeletion),
+		at(post, "/conversations/:id/delete", signedIn(), s.deleteConversation),
+		at(get, "/logs/:id", signedIn(), s.entry),
 
-		{get, "/settings", signedIn(), s.settingsPage},
-		{post, "/settings/password", signedIn(), s.changePassword},
-		{get, "/settings/confirm", signedIn(), s.confirmPage},
-		{post, "/settings/confirm", signedIn(), s.confirm},
-		{get, "/settings/sessions", signedIn(), s.sessionsPage},
-		{post, "/settings/sessions/end-others", signedIn(), s.endOtherSessions},
-		{post, "/settings/sessions/:id/end", signedIn(), s.endSession},
-		{get, "/settings/tokens", signedIn(), s.tokensPage},
-		{get, "/settings/tokens/new", justNow(), s.newTokenPage},
-		{post, "/settings/tokens", justNow(), s.createToken},
-		{post, "/settings/tokens/:id/revoke", signedIn(), s.revokeToken},
+		at(get, "/settings", signedIn(), s.settingsPage),
+		at(post, "/settings/password", signedIn(), s.changePassword),
+		at(get, "/settings/confirm", signedIn(), s.confirmPage),
+		at(post, "/settings/confirm", signedIn(), s.confirm),
+		at(get, "/settings/sessions", signedIn(), s.sessionsPage),
+		at(post, "/settings/sessions/end-others", signedIn(), s.endOtherSessions),
+		at(post, "/settings/sessions/:id/end", signedIn(), s.endSession),
+		at(get, "/settings/tokens", signedIn(), s.tokensPage),
+		at(get, "/settings/tokens/new", justNow(), s.newTokenPage),
+		at(post, "/settings/tokens", justNow(), s.createToken),
+		at(post, "/settings/tokens/:id/revoke", signedIn(), s.revokeToken),
 	}
 	return append(table, s.api.Routes()...)
+}
+
+// at is one line of the table.
+func at(method, path string, policy account.Policy, h echo.HandlerFunc) api.Route {
+	return api.Route{Method: method, Path: path, Policy: policy, Handler: h}
 }
 
 // mount registers r behind its policy. A page answers HEAD as it answers GET; a stream has no HEAD.
