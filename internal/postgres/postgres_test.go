@@ -118,6 +118,7 @@ func TestRunningDSNReachesTheServerOfAnotherProgram(t *testing.T) {
 		_, err := RunningDSN(dir)
 		return errors.Is(err, ErrNotRunning)
 	})
+	stop(t, start(t, dir)) // removes the socket that the killed program has left behind
 }
 
 func TestStopDoesNotWaitForOpenTransactions(t *testing.T) {
