@@ -37,7 +37,7 @@ func (s *Server) routes() []api.Route {
 		at(post, "/enter/:once", everybody(), s.enter),
 		at(post, "/theme", everybody(), s.setTheme),
 
-		at(get, static.Prefix + "*", everybody(), s.serveStatic),
+		at(get, static.Prefix+"*", everybody(), s.serveStatic),
 		at(get, "/", signedIn(), s.activity),
 		at(get, "/unfiled", signedIn(), s.unfiled),
 		at(get, "/conversations", signedIn(), s.conversations),
