@@ -36,6 +36,8 @@ type app struct {
 // cli is the whole command line.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	User    userCmd    `cmd:"" help:"Manage users, in the database of the server."`
+	Token   tokenCmd   `cmd:"" help:"Manage tokens, in the database of the server."`
 	Migrate migrateCmd `cmd:"" help:"Change or show the version of the database schema."`
 	Demo    demoCmd    `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
 	Version versionCmd `cmd:"" help:"Print the version."`
