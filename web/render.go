@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -39,7 +40,8 @@ func (p *pages) giveBack(b *bytes.Buffer) {
 func (s *Server) render(c echo.Context, status int, component templ.Component) error {
 	b := s.buffers.borrow()
 	defer s.buffers.giveBack(b)
-	if err := component.Render(c.Request().Context(), b); err != nil {
+	// A component waits for nothing, and a request whose time is up still gets the page that says so.
+	if err := component.Render(context.WithoutCancel(c.Request().Context()), b); err != nil {
 		return err
 	}
 	if h := c.Response().Header(); h.Get(echo.HeaderCacheControl) == "" {
