@@ -171,8 +171,9 @@ func (s *Server) Control(c store.Control) {
 	case store.ControlSession:
 		s.hub.CloseSession(c.ID, hub.EndSignedOut)
 	case store.ControlConversation:
-		s.hub.CloseConversation(c.ID, hub.EndGone)
+		s.hub.CloseConversation(c.ID, hub.EndRecheck) // its page asks again, and learns what became of it
 	case store.ControlLost:
-		s.tokens.forgetAll() // open streams check themselves again
+		s.tokens.forgetAll()
+		s.hub.RecheckAll()
 	}
 }

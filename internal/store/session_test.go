@@ -234,3 +234,30 @@ func TestAResetLinkSetsThePasswordOnce(t *testing.T) {
 	_, err = b.ConsumeLink(b.ctx, account.HashSecret("reset"), "", "other")
 	wantCode(t, "the second time", err, worklog.CodeNotFound)
 }
+
+func TestOnlyWhatIsStillGoodIsAlive(t *testing.T) {
+	b := setup(t)
+	session, ended := b.signIn(t, "one"), b.signIn(t, "two")
+	token, _ := b.token(t, "laptop")
+	revoked, _ := b.token(t, "lost")
+	if err := b.EndSession(b.ctx, b.user.ID, ended); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.RevokeToken(b.ctx, b.user.ID, revoked); err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{session, ended, token, revoked, "00000000-0000-0000-0000-000000000000"}
+	alive, err := b.Alive(b.ctx, ids)
+	if err != nil || len(alive) != 2 || alive[session].IsZero() || !alive[token].IsZero() {
+		t.Errorf("Alive = %v, %v", alive, err)
+	}
+	if err := b.DisableUser(b.ctx, b.user.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if alive, err := b.Alive(b.ctx, ids); err != nil || len(alive) != 0 {
+		t.Errorf("of a disabled user: %v, %v", alive, err)
+	}
+	if alive, err := b.Alive(b.ctx, nil); err != nil || len(alive) != 0 {
+		t.Errorf("of nothing: %v, %v", alive, err)
+	}
+}
