@@ -1,0 +1,120 @@
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const (
+	// Email is the user that Client acts for.
+	Email = "ada@example.org"
+	// Password is every test user's.
+	Password = "correct horse battery staple"
+	// SessionCookie is the name of the cookie of a login, over plain HTTP.
+	SessionCookie = "worklog_session"
+
+	commandTimeout = time.Minute
+	requestTimeout = 30 * time.Second
+)
+
+// Command runs another worklog command in the environment of the program and returns its standard output.
+// The test ends if the command fails.
+func (a *App) Command(stdin string, args ...string) string {
+	a.t.Helper()
+	stdout, stderr, err := a.TryCommand(stdin, args...)
+	if err != nil {
+		a.t.Fatalf("worklog %s: %v\n%s", strings.Join(args, " "), err, stderr)
+	}
+	return stdout
+}
+
+// TryCommand is Command for commands that may fail.
+func (a *App) TryCommand(stdin string, args ...string) (stdout, stderr string, err error) {
+	ctx, cancel := context.WithTimeout(a.t.Context(), commandTimeout)
+	defer cancel()
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(ctx, a.binary, args...)
+	cmd.Env = a.environ()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &said
+	err = cmd.Run()
+	return out.String(), said.String(), err
+}
+
+// User creates a user with [Password] and returns a token's secret of theirs that may write and read.
+// Of a user that was created before it only makes another token.
+func (a *App) User(email string) string {
+	a.t.Helper()
+	return a.Token(email, account.ScopeWrite, account.ScopeRead)
+}
+
+// Admin creates an admin with [Password].
+func (a *App) Admin(email string) {
+	a.t.Helper()
+	a.addUser(email, "--admin")
+}
+
+// Token returns the secret of a new token of the user, who is created if need be.
+func (a *App) Token(email string, scopes ...account.Scope) string {
+	a.t.Helper()
+	a.addUser(email)
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = string(s)
+	}
+	out := a.Command("", "token", "create", email, "--name", "apptest", "--scope", strings.Join(names, ","))
+	return strings.TrimSpace(out)
+}
+
+func (a *App) addUser(email string, flags ...string) {
+	a.t.Helper()
+	if a.users[email] {
+		return
+	}
+	a.users[email] = true
+	a.Command(Password+"\n", append([]string{"user", "add", email, "--password-stdin"}, flags...)...)
+}
+
+// Client returns a client of the public package that acts for [Email] with the given rights; without any, it may write and read.
+func (a *App) Client(scopes ...account.Scope) *worklog.Client {
+	a.t.Helper()
+	if len(scopes) == 0 {
+		scopes = []account.Scope{account.ScopeWrite, account.ScopeRead}
+	}
+	return a.ClientOf(Email, scopes...)
+}
+
+// ClientOf is Client for another user.
+func (a *App) ClientOf(email string, scopes ...account.Scope) *worklog.Client {
+	a.t.Helper()
+	return worklog.New(a.URL, a.Token(email, scopes...))
+}
+
+// Login signs the user in, as the login page does, and returns an HTTP client with the session's cookie. The user is
+// created if need be. It does not follow redirects.
+func (a *App) Login(email string) *http.Client {
+	a.t.Helper()
+	a.addUser(email)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	c := &http.Client{Jar: jar, Timeout: requestTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := c.PostForm(a.URL+"/login", url.Values{"email": {email}, "password": {Password}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusSeeOther {
+		a.t.Fatalf("the login of %s is answered with %s", email, resp.Status)
+	}
+	return c
+}
