@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 const (
@@ -76,4 +77,35 @@ func (p *program) startDemo(ctx context.Context, background *parts, url string) 
 	background.run("demo", ctx, func(ctx context.Context) error { return runDemo(ctx, p.localURL(), token, p.log) })
 	fmt.Fprintf(p.app.stdout, "\nworklog runs as a demo: an agent is writing. Open this link, it signs you in:\n\n    %s\n\nStop it with Ctrl-C.\n\n", link)
 	return nil
+}
+
+// demoTokenName marks the agent's token. Every start makes a new one and revokes those before.
+const demoTokenName = "demo agent"
+
+// demoUser finds or makes the demo's user and gives the agent a token that can only write.
+func (p *program) demoUser(ctx context.Context) (account.User, string, error) {
+	user, _, err := p.store.UserByEmail(ctx, demoEmail)
+	if worklog.CodeOf(err) == worklog.CodeNotFound {
+		user, err = p.store.CreateUser(ctx, demoEmail, "", true)
+	}
+	if err != nil {
+		return user, "", err
+	}
+	old, err := p.store.Tokens(ctx, user.ID)
+	if err != nil {
+		return user, "", err
+	}
+	for _, t := range old {
+		if t.Name == demoTokenName && t.RevokedAt.IsZero() {
+			if err := p.store.RevokeToken(ctx, user.ID, t.ID); err != nil {
+				return user, "", err
+			}
+		}
+	}
+	request := account.TokenRequest{Name: demoTokenName, Scopes: []account.Scope{account.ScopeWrite}}
+	token, secret, err := account.NewToken(user, request, true, p.app.now().UTC())
+	if err == nil {
+		err = p.store.CreateToken(ctx, token, account.HashSecret(secret))
+	}
+	return user, secret, err
 }
