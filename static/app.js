@@ -3,7 +3,7 @@
 (() => {
   'use strict';
 
-  const list = document.getElementById('log-list');
+  const feed = () => document.getElementById('log-list'); // asked each time: a reset brings a new one
   const $$ = (selector, root = document) => root.querySelectorAll(selector);
 
   // ---- Times ----
@@ -62,6 +62,7 @@
 
   const maxDepth = 3;
   let dressing = false;
+  let here = null; // the row that the keyboard is on
 
   function dayName(t, now) {
     if (sameDay(t, now)) return 'Today';
@@ -72,6 +73,8 @@
   // Days and depths depend on the neighbours of a row and on the reader's clock, so no server can say them.
   function dressRows() {
     dressing = false;
+    const list = feed();
+    if (!list) return;
     const now = new Date();
     const depths = new Map();
     let previous = null;
@@ -86,6 +89,10 @@
       if (depth > 1) row.dataset.depth = depth;
       else delete row.dataset.depth;
       if (row.dataset.key) depths.set(row.dataset.key, depth);
+    }
+    if (here && !here.isConnected) { // updated in place
+      here = document.getElementById(here.id);
+      if (here) here.dataset.at = 'here';
     }
     tellTimes(list);
     countUp(list);
@@ -119,12 +126,10 @@
 
   // ---- Keyboard ----
 
-  let here = null;
-
   function go(step) {
     const rows = [...$$('.row')];
     if (rows.length === 0) return;
-    const at = here?.isConnected ? rows.indexOf(here) : rows.indexOf(here && document.getElementById(here.id));
+    const at = rows.indexOf(here);
     let next = at + step;
     if (at < 0) next = step > 0 ? rows.findIndex((row) => row.getBoundingClientRect().bottom > 80) : rows.findLastIndex((row) => row.getBoundingClientRect().top < innerHeight - 40);
     stand(rows[Math.min(rows.length - 1, Math.max(0, next))]);
@@ -140,7 +145,7 @@
 
   function goNewest() {
     const rows = $$('.row');
-    if (rows.length > 0) stand(list?.dataset.order === 'asc' ? rows[rows.length - 1] : rows[0]);
+    if (rows.length > 0) stand(feed()?.dataset.order === 'asc' ? rows[rows.length - 1] : rows[0]);
   }
 
   const keys = {
@@ -200,6 +205,7 @@
 
   // Older entries come from before the oldest one that is shown, however the list has changed since the link was made.
   document.addEventListener('htmx:configRequest', (event) => {
+    const list = feed();
     if (!event.target.matches?.('[data-older]') || !list?.firstElementChild) return;
     const edge = list.dataset.order === 'asc' ? list.firstElementChild : list.lastElementChild;
     const path = new URL(event.detail.path, location.href);
@@ -209,7 +215,8 @@
 
   // Rows above the window must not move the ones in it. Browsers see to that, except at the very top.
   document.addEventListener('htmx:beforeSwap', (event) => {
-    if (event.target !== list || list.dataset.order !== 'asc') return;
+    const list = feed();
+    if (!list || event.target !== list || list.dataset.order !== 'asc') return;
     const anchor = list.firstElementChild;
     const before = anchor?.getBoundingClientRect().top;
     list.addEventListener('htmx:afterSettle', () => {
@@ -218,17 +225,30 @@
     }, { once: true });
   });
 
-  if (list) {
+  document.addEventListener('toggle', (event) => {
+    const row = event.target.closest?.('#log-list > .row');
+    if (row) rememberOpen(row.id, event.target.open);
+  }, true);
+
+  // The list and whatever could be replaced around it, but not the rows: their times change every second.
+  const observer = new MutationObserver((changes) => {
+    if (changes.some((change) => change.target !== feed())) watch();
+    dressSoon();
+  });
+
+  function watch() {
+    observer.disconnect();
+    for (let element = feed(); element && element !== document.body; element = element.parentElement) observer.observe(element, { childList: true });
+    if (!feed()) observer.observe(document.getElementById('main'), { childList: true });
+  }
+
+  if (feed()) {
     const open = new Set(readOpen());
-    for (const row of list.children) {
+    for (const row of feed().children) {
       const details = open.has(row.id) && row.querySelector('details');
       if (details) details.open = true;
     }
-    list.addEventListener('toggle', (event) => {
-      const row = event.target.closest('.row');
-      if (row) rememberOpen(row.id, event.target.open);
-    }, true);
-    new MutationObserver(dressSoon).observe(list, { childList: true });
+    watch();
     dressRows();
   }
   tellTimes();

@@ -55,7 +55,7 @@ func clean(s string, lines bool) string {
 // endFlood says how many characters of a run without width were left out.
 func endFlood(b *strings.Builder, unseen int) {
 	if unseen > maxUnseen {
-		fmt.Fprintf(b, "[%d unseen characters]", unseen-maxUnseen)
+		b.WriteString("[" + count(int64(unseen-maxUnseen), "unseen character") + "]")
 	}
 }
 

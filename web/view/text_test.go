@@ -30,7 +30,7 @@ func TestTextShowsWhatTerminalsAndBrowsersWouldHide(t *testing.T) {
 		"arabic mark":     {"\u200fשלום", "\u200fשלום", "\u200fשלום"},
 		"emoji":           {"👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿 é", "👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿 é", "👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿 é"},
 		"joiners":         {"a" + strings.Repeat("\u200d", 1000) + "b", "a" + strings.Repeat("\u200d", 8) + "[992 unseen characters]b", "a" + strings.Repeat("\u200d", 8) + "[992 unseen characters]b"},
-		"accents":         {"z" + strings.Repeat("\u0301", 9), "z" + strings.Repeat("\u0301", 8) + "[1 unseen characters]", "z" + strings.Repeat("\u0301", 8) + "[1 unseen characters]"},
+		"accents":         {"z" + strings.Repeat("\u0301", 9), "z" + strings.Repeat("\u0301", 8) + "[1 unseen character]", "z" + strings.Repeat("\u0301", 8) + "[1 unseen character]"},
 		"noncharacter":    {"a\uFFFEb", "a\uFFFDb", "a\uFFFDb"},
 		"events":          {"x\r\nevent: bye\ndata: y", "x\nevent: bye\ndata: y", "x event: bye data: y"},
 	}
