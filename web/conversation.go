@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/web/view"
 	"github.com/worklogdev/worklog/worklog"
@@ -107,6 +108,7 @@ func (s *Server) deleteConversation(c echo.Context) error {
 	if err := s.store.DeleteConversation(c.Request().Context(), p.User.ID, c.Param("id")); err != nil {
 		return err
 	}
+	s.hub.CloseConversation(c.Param("id"), hub.EndGone)
 	s.hub.Hint(p.User.ID)
 	return c.Redirect(http.StatusSeeOther, "/")
 }

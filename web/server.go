@@ -71,6 +71,7 @@ type Server struct {
 	passwords *account.Passwords
 	throttle  *account.Throttle
 	buffers   pages
+	totals    totals
 	draining  atomic.Bool
 }
 
@@ -80,7 +81,7 @@ func New(d Deps) *Server {
 		store: d.Store, ingest: d.Ingest, hub: d.Hub, api: d.API, cfg: d.Config, log: d.Log, version: d.Version,
 		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe,
 		origin: http.NewCrossOriginProtection(), passwords: account.NewPasswords(), throttle: account.NewThrottle(),
-		tokens: newTokenCache(),
+		tokens: newTokenCache(), totals: totals{store: d.Store},
 	}
 	if s.now == nil {
 		s.now = time.Now

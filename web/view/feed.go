@@ -46,13 +46,7 @@ func (f Feed) olderURL() string {
 }
 
 // streamURL is where the page's stream is: under the page's own path, with its filter.
-func (f Feed) streamURL() string {
-	path := f.Path
-	if path == "/" {
-		path = ""
-	}
-	return href(path+"/stream", f.Filter.query())
-}
+func (f Feed) streamURL() string { return href(liveURL(f.Path, "stream"), f.Filter.query()) }
 
 func (f Feed) order() string {
 	if f.Oldest {

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/web/view"
+)
+
+// A page whose stream a proxy eats asks for changes instead: often while there is news, less and less while there is
+// none.
+const (
+	pollConversation = time.Second
+	pollActivity     = 3 * time.Second
+	maxPoll          = 10 * time.Second
+	pollGrowth       = 1.5
+	// pollAgain is when a page asks again whose last question had no answer.
+	pollAgain = 15 * time.Second
+	// maxIdle is more than it takes to reach maxPoll.
+	maxIdle = 10
+)
+
+// activityChanges is the polling of "/".
+func (s *Server) activityChanges(c echo.Context) error {
+	return s.changes(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, "/", pollActivity)
+}
+
+// unfiledChanges is the polling of "/unfiled".
+func (s *Server) unfiledChanges(c echo.Context) error {
+	return s.changes(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID, Unfiled: true}, "/unfiled", pollActivity)
+}
+
+// conversationChanges is the polling of a conversation's page.
+func (s *Server) conversationChanges(c echo.Context) error {
+	p := account.PrincipalFrom(c.Request().Context())
+	conv, err := s.store.Conversation(c.Request().Context(), p.User.ID, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return s.changes(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, conversationPath(conv.ID), pollConversation)
+}
+
+// changes answers one question of a polling page: what has changed, and when to ask again.
+func (s *Server) changes(c echo.Context, q store.EntryQuery, path string, interval time.Duration) (err error) {
+	ctx, params := c.Request().Context(), c.QueryParams()
+	if q.Filter, err = parseFilter(params); err != nil {
+		return err
+	}
+	head, epoch, err := s.store.Head(ctx, q.Owner)
+	if err != nil {
+		return err
+	}
+	poll := view.Poll{Path: path, Filter: view.Filter{Type: q.Filter.Type, Status: q.Filter.Status, Text: q.Filter.Query}, Cursor: head, Epoch: epoch, Again: pollAgain}
+	place, known := parsePlace(c.Request(), epoch)
+	switch {
+	case !known || place.cursor > head:
+		poll.Reset = true
+	case place.cursor < head:
+		if err := s.catchUp(ctx, q, place.cursor, &poll); err != nil {
+			return err
+		}
+	}
+	if len(poll.Updates) == 0 {
+		poll.Idle = min(parseIdle(params)+1, maxIdle)
+	}
+	poll.Wait = min(time.Duration(float64(interval)*math.Pow(pollGrowth, float64(poll.Idle))), maxPoll)
+	return s.render(c, http.StatusOK, view.Poller(poll))
+}
+
+// catchUp adds what changed after a cursor. The head was read before, so a cursor there misses nothing that the filter
+// or the conversation leaves out.
+func (s *Server) catchUp(ctx context.Context, q store.EntryQuery, after int64, poll *view.Poll) error {
+	changes, err := s.store.FilteredChanges(ctx, q.Owner, after, q.Conversation, q.Unfiled, q.Filter, maxBehind+1)
+	if err != nil {
+		return err
+	}
+	if len(changes) > maxBehind {
+		poll.Reset = true
+		return nil
+	}
+	for _, ch := range changes {
+		poll.Updates = append(poll.Updates, updateOf(ch))
+		poll.Cursor = max(poll.Cursor, ch.Rev)
+	}
+	return nil
+}
+
+// parseIdle reads how many questions in a row found nothing.
+func parseIdle(q url.Values) int {
+	idle, err := strconv.Atoi(q.Get("idle"))
+	if err != nil {
+		return 0
+	}
+	return min(max(idle, 0), maxIdle)
+}

@@ -1,0 +1,189 @@
+package web
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/hub"
+	"github.com/worklogdev/worklog/internal/sse"
+	"github.com/worklogdev/worklog/internal/store"
+)
+
+// maxBehind is how many changes a page is told one by one. It shows no more rows than that, and loading it again is
+// cheaper beyond.
+const maxBehind = 300
+
+// activityStream is the stream of "/".
+func (s *Server) activityStream(c echo.Context) error {
+	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID})
+}
+
+// unfiledStream is the stream of "/unfiled".
+func (s *Server) unfiledStream(c echo.Context) error {
+	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID, Unfiled: true})
+}
+
+// conversationStream is the stream of a conversation's page. Whoever may not read it is told that it is gone.
+func (s *Server) conversationStream(c echo.Context) error {
+	asOf := time.Now()
+	p := account.PrincipalFrom(c.Request().Context())
+	conv, err := s.store.Conversation(c.Request().Context(), p.User.ID, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return s.serveStreamAsOf(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, asOf)
+}
+
+func (s *Server) serveStream(c echo.Context, q store.EntryQuery) error {
+	return s.serveStreamAsOf(c, q, time.Now())
+}
+
+// serveStreamAsOf serves the feed of q until somebody or something ends the stream. The right to read it was checked
+// after asOf. Whatever goes wrong from here on is said in the stream itself.
+func (s *Server) serveStreamAsOf(c echo.Context, q store.EntryQuery, asOf time.Time) (err error) {
+	req := c.Request()
+	p := account.PrincipalFrom(req.Context())
+	if q.Filter, err = parseFilter(c.QueryParams()); err != nil {
+		return err
+	}
+	epoch, err := s.store.Epoch(req.Context())
+	if err != nil {
+		return err
+	}
+	place, known := parsePlace(req, epoch)
+	if place.tab == "" {
+		place.tab = rememberlessTab()
+	}
+	w := hub.Watch{
+		User: p.User.ID, Owner: q.Owner, Conversation: q.Conversation, Session: p.Session, TabID: place.tab, Generation: place.generation,
+		After: place.cursor, MaxBehind: maxBehind, Expires: p.SessionExpires, AsOf: asOf,
+	}
+	if q.Unfiled || !q.Filter.Zero() {
+		w.Read = NewSource(s.store).filteredFrames(q)
+	}
+	out := &pageOutput{Writer: start(c), s: s, user: p.User.ID, q: q}
+	defer func() { c.Response().Size = out.Written() }()
+	if !known {
+		return farewell(out.Writer, hub.EndBehind)
+	}
+	tab, end := s.hub.Open(w)
+	if end != 0 {
+		return farewell(out.Writer, end)
+	}
+	defer tab.Close()
+	if err := out.hello(place.cursor, epoch); err != nil {
+		return nil // the reader has gone
+	}
+	return farewell(out.Writer, tab.Serve(req.Context(), out))
+}
+
+// start sends the headers of a stream, past Echo's wrapper, which hides the errors of a flush.
+func start(c echo.Context) *sse.Writer {
+	c.Response().Committed, c.Response().Status = true, http.StatusOK
+	return sse.Start(c.Response().Writer)
+}
+
+// place is where in its feed a page stands, and which page it is.
+type place struct {
+	cursor     int64
+	tab        string
+	generation int
+}
+
+// parsePlace reads the place of the page that opens a stream. It is not known when the cursor can not be read, or
+// belongs to another epoch: then the page has to be loaded again.
+//
+// The header is newer than the address after a reconnect of the browser's, the address after one of the script's.
+func parsePlace(r *http.Request, epoch string) (p place, known bool) {
+	q := r.URL.Query()
+	after, ok1 := parseCursor(q.Get("after"))
+	last, ok2 := parseCursor(r.Header.Get("Last-Event-ID"))
+	p.cursor = max(after, last)
+	p.tab, p.generation = parseTab(q)
+	e := q.Get("epoch")
+	return p, ok1 && ok2 && (e == "" || e == epoch)
+}
+
+// parseCursor reads a rev; none is 0.
+func parseCursor(s string) (int64, bool) {
+	if s == "" {
+		return 0, true
+	}
+	rev, err := strconv.ParseInt(s, 10, 64)
+	return rev, err == nil && rev >= 0
+}
+
+// maxTabID is longer than a UUID.
+const maxTabID = 64
+
+// parseTab reads the name of the open document and its generation. A name that is not one of ours is none.
+func parseTab(q url.Values) (id string, generation int) {
+	id, number, _ := strings.Cut(q.Get("tab"), ".")
+	generation, err := strconv.Atoi(number)
+	if err != nil || generation < 0 || id == "" || len(id) > maxTabID ||
+		strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+		return "", 0
+	}
+	return id, generation
+}
+
+// rememberlessTab names a page that does not name itself: it counts, and can not come back.
+func rememberlessTab() string { return "anonymous-" + strconv.FormatUint(rand.Uint64(), 36) }
+
+// pageOutput is a page's stream as the hub sees it.
+type pageOutput struct {
+	*sse.Writer
+	s       *Server
+	user    int64 // who reads
+	q       store.EntryQuery
+	flushed time.Time
+}
+
+// hello is the first event: where the stream begins, and what the page compares itself with.
+func (o *pageOutput) hello(cursor int64, epoch string) error {
+	b, err := json.Marshal(map[string]string{"version": o.s.version, "epoch": epoch})
+	if err != nil {
+		return err
+	}
+	return o.Send(sse.Event{Name: "hello", ID: cursor, Data: string(b), Retry: between(2*time.Second, 5*time.Second)})
+}
+
+// Flush sends the batch.
+func (o *pageOutput) Flush() error {
+	o.flushed = time.Now()
+	return o.Writer.Flush()
+}
+
+// farewell ends a stream. Terminal ends are said and stay, "reset" asks for the page again; after every other end the
+// browser comes back by itself, soon or, to a busy server, later, and never in step with the others.
+func farewell(w *sse.Writer, end hub.End) error {
+	e := sse.Event{Name: "ping", Data: "1", NoID: true}
+	switch end {
+	case hub.EndBehind:
+		e.Name, e.Data = "reset", end.String()
+	case hub.EndAged, hub.EndReplaced, hub.EndRecheck:
+		e.Retry = between(100*time.Millisecond, time.Second)
+	case hub.EndStopping:
+		e.Retry = between(500*time.Millisecond, 3*time.Second)
+	case hub.EndFailed:
+		e.Retry = between(2*time.Second, 5*time.Second)
+	case hub.EndBusy:
+		e.Retry = between(15*time.Second, 30*time.Second)
+	case hub.EndSlow, hub.EndLeft:
+		return nil
+	default:
+		e.Name, e.Data = "bye", end.String()
+	}
+	_ = w.Send(e) // whoever has gone needs no farewell
+	return nil
+}
+
+func between(least, most time.Duration) time.Duration { return least + rand.N(most-least) }

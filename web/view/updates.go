@@ -1,0 +1,48 @@
+package view
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Update is a row as live pages receive it. A row that is gone does not match the page's filter any more.
+type Update struct {
+	Row
+	Gone bool
+}
+
+// Poll is one answer to a page that can not stream.
+type Poll struct {
+	Path    string // of the page
+	Filter  Filter
+	Cursor  int64 // where the next question begins
+	Epoch   string
+	Idle    int           // how many questions in a row found nothing
+	Wait    time.Duration // until the next question
+	Again   time.Duration // until it is asked again if it has no answer
+	Reset   bool          // too far behind: load the page again
+	Updates []Update
+}
+
+// url is the next question.
+func (p Poll) url() string {
+	q := p.Filter.query()
+	q.Set("after", strconv.FormatInt(p.Cursor, 10))
+	q.Set("idle", strconv.Itoa(p.Idle))
+	q.Set("epoch", p.Epoch)
+	return href(liveURL(p.Path, "changes"), q)
+}
+
+// trigger is when htmx asks it.
+func (p Poll) trigger() string {
+	return fmt.Sprintf("load delay:%dms, every %dms", p.Wait.Milliseconds(), p.Again.Milliseconds())
+}
+
+// liveURL is a live part of the page at path: its "stream" or its "changes".
+func liveURL(path, part string) string {
+	if path == "/" {
+		return path + part
+	}
+	return path + "/" + part
+}
