@@ -71,7 +71,7 @@ func TestBrowserReportsWhatGoesWrongInAPage(t *testing.T) {
 		"inline style":    {body: `<p style="color:red">`, want: "style-src"},
 		"foreign picture": {body: `<img src="http://192.0.2.1/x.png">`, want: "img-src"},
 		"dialog":          {script: "alert('hi')", want: "dialog: hi"},
-		"missing file":    {script: "fetch('/missing')", want: "404"},
+		"missing file":    {body: "<script src=/missing></script>", want: "404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

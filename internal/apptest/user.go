@@ -18,7 +18,7 @@ const (
 	// Email is the user that Client acts for.
 	Email = "ada@example.org"
 	// Password is every test user's.
-	Password = "correct horse battery staple"
+	Password = "seven lanterns on a quiet pier"
 	// SessionCookie is the name of the cookie of a login, over plain HTTP.
 	SessionCookie = "worklog_session"
 

@@ -132,7 +132,7 @@ func TestWhatIsExportedIsDocumented(t *testing.T) {
 }
 
 // undocumented returns the exported names of a declaration that have no comment. One comment serves a whole group of
-// constants or variables.
+// constants or variables, or the neighbours that it names.
 func undocumented(d ast.Decl) []string {
 	var names []string
 	switch d := d.(type) {
@@ -141,6 +141,12 @@ func undocumented(d ast.Decl) []string {
 			names = append(names, d.Name.Name)
 		}
 	case *ast.GenDecl:
+		neighbours := ""
+		for _, spec := range d.Specs {
+			if v, ok := spec.(*ast.ValueSpec); ok {
+				neighbours += v.Doc.Text()
+			}
+		}
 		for _, spec := range d.Specs {
 			switch spec := spec.(type) {
 			case *ast.TypeSpec:
@@ -149,7 +155,7 @@ func undocumented(d ast.Decl) []string {
 				}
 			case *ast.ValueSpec:
 				for _, name := range spec.Names {
-					if name.IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil {
+					if name.IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil && !strings.Contains(neighbours, name.Name) {
 						names = append(names, name.Name)
 					}
 				}
