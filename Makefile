@@ -11,7 +11,7 @@ help: ## list the targets
 run: ## start worklog with a demo; it prints a link that signs you in
 	@.ci/setup postgres
 	@go build -o bin/worklog ./cmd/worklog
-	@DATA_DIR="$(DEMO_DIR)" exec bin/worklog serve --demo
+	@DATA_DIR="$(DEMO_DIR)" LOG_LEVEL="$${LOG_LEVEL:-warn}" exec bin/worklog serve --demo
 
 test: ## run all tests, with the race detector, in random order
 	@.ci/setup postgres browser race
