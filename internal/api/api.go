@@ -64,6 +64,7 @@ func (a *API) Routes() []Route {
 		{post, "/api/v1/logs", write, a.appendLogs},
 		{get, "/api/v1/logs", read, a.logs},
 		{get, "/api/v1/logs/:id", read, a.entry},
+		{get, "/api/v1/stream", read, a.stream},
 		{patch, "/api/v1/logs/:id", read, a.patchEntry},
 		{get, "/api/v1/conversations", read, a.conversations},
 		{post, "/api/v1/conversations", read, a.createConversation},
