@@ -94,8 +94,18 @@
       here = document.getElementById(here.id);
       if (here) here.dataset.at = 'here';
     }
+    nameConversations(list);
     tellTimes(list);
     countUp(list);
+  }
+
+  // Rows name their conversation by its address alone; the list beside them knows the title.
+  function nameConversations(list) {
+    if (list.dataset.order !== 'desc') return;
+    for (const link of $$('.conv', list)) {
+      const name = document.querySelector(`.threads a[href="${link.getAttribute('href')}"] .name`);
+      if (name) setText(link, name.textContent);
+    }
   }
 
   function dressSoon() {
@@ -203,6 +213,42 @@
     await fetch(form.action, { method: 'POST', body: new URLSearchParams({ theme }), redirect: 'manual' }).catch(() => {});
   });
 
+  // The list of conversations follows what happens: after news, when the tab is looked at again, and on its own page by
+  // and by. A hidden tab asks nothing.
+  const refreshEvery = 5 * second, listEvery = 20 * second;
+  const onList = location.pathname === '/conversations';
+  let refreshing = 0, refreshed = Date.now();
+
+  async function refresh() {
+    refreshing = 0;
+    if (document.hidden) return;
+    refreshed = Date.now();
+    const answer = await fetch(`/conversations/changes${onList ? location.search : ''}`, { headers: { Accept: 'text/html' } }).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const current = document.querySelector('.threads [aria-current]')?.getAttribute('href');
+    for (const selector of onList ? ['.threads', '#conversation-list'] : ['.threads']) {
+      const old = document.querySelector(selector), next = fresh.querySelector(selector);
+      if (!old || !next || old.contains(document.activeElement)) continue;
+      for (const link of $$('.threads a', fresh)) {
+        if (link.getAttribute('href') === current) link.setAttribute('aria-current', 'page');
+        else link.removeAttribute('aria-current');
+      }
+      for (const button of $$('[data-copy]', next)) button.hidden = false;
+      tellTimes(next);
+      old.replaceChildren(...next.childNodes);
+    }
+    if (feed()) nameConversations(feed());
+  }
+
+  function refreshSoon() {
+    if (refreshing || !document.querySelector('.threads')) return;
+    refreshing = setTimeout(refresh, Math.max(0, refreshed + refreshEvery - Date.now()));
+  }
+
+  if (onList) setInterval(() => { if (!document.hidden) refreshSoon(); }, listEvery);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden && Date.now() - refreshed > listEvery) refreshSoon(); });
+
   // Older entries come from before the oldest one that is shown, however the list has changed since the link was made.
   document.addEventListener('htmx:configRequest', (event) => {
     const list = feed();
@@ -234,6 +280,7 @@
   const observer = new MutationObserver((changes) => {
     if (changes.some((change) => change.target !== feed())) watch();
     dressSoon();
+    refreshSoon();
   });
 
   function watch() {

@@ -11,7 +11,8 @@ import (
 	"github.com/worklogdev/worklog/web/view"
 )
 
-// conversations lists what the user may read: the own ones, those of the team, or the archived ones.
+// conversations lists what the user may read: the own ones, those of the team, or the archived ones. Open pages ask for
+// the same page again under a path of its own, which does not keep a session alive.
 func (s *Server) conversations(c echo.Context) error {
 	p := account.PrincipalFrom(c.Request().Context())
 	q, err := parseConversations(c.QueryParams())

@@ -179,6 +179,9 @@ func TestActivityShowsTheNewestFirstAndAConversationTheOldest(t *testing.T) {
 	if cursor, order := attr(doc, "#log-list", "data-cursor"), attr(doc, "#log-list", "data-order"); cursor != "3" || order != "desc" {
 		t.Errorf("cursor %s, order %s", cursor, order)
 	}
+	if got := texts(x.see("/conversations/changes"), "#conversation-list .title"); len(got) != 1 || got[0] != "c" {
+		t.Errorf("open pages learn of %q", got)
+	}
 	doc = x.see("/conversations/" + x.conversation("c"))
 	if got := fmt.Sprint(texts(doc, "#log-list .title")); got != "[step 001 step 002 step 003]" {
 		t.Errorf("the conversation reads %s", got)

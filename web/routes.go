@@ -45,6 +45,7 @@ func (s *Server) routes() []api.Route {
 		at(get, "/unfiled/stream", signedIn(), s.unfiledStream),
 		at(get, "/unfiled/changes", signedIn(), s.unfiledChanges),
 		at(get, "/conversations", signedIn(), s.conversations),
+		at(get, "/conversations/changes", signedIn(), s.conversations),
 		at(get, "/conversations/:id", signedIn(), s.conversation),
 		at(get, "/conversations/:id/stream", signedIn(), s.conversationStream),
 		at(get, "/conversations/:id/changes", signedIn(), s.conversationChanges),

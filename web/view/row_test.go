@@ -46,6 +46,20 @@ func TestARowCarriesWhatTheLivePageNeeds(t *testing.T) {
 	}
 }
 
+func TestARowLeadsToItsConversationWithoutNamingIt(t *testing.T) {
+	t.Parallel()
+	r := row(1, worklog.TypeInfo, worklog.StatusInfo, "x", 1, -1)
+	doc := entryRow(t, r)
+	if got := doc.attr(".conv", "href"); got != "/conversations/"+r.ConversationID {
+		t.Errorf("the row leads to %q", got)
+	}
+	if got := doc.text(".conv"); got != "conversation" {
+		t.Errorf("the row names its conversation %q", got)
+	}
+	r.ConversationID = ""
+	entryRow(t, r).absent(".conv")
+}
+
 func TestARunningStepSaysSinceWhen(t *testing.T) {
 	t.Parallel()
 	r := row(1, worklog.TypeToolCall, worklog.StatusWorking, "Bash: sleep", 3, 0)

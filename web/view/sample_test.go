@@ -21,7 +21,7 @@ func id(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 func row(n int, typ worklog.Type, status worklog.Status, title string, minutes int, took time.Duration) view.Row {
 	at := ago(time.Duration(minutes) * time.Minute)
 	r := view.Row{Entry: worklog.Entry{
-		ID: id(n), Seq: int64(n), Rev: int64(n) + 100, Type: typ, Status: status, StorageStatus: worklog.StorageHot, Title: title,
+		ID: id(n), ConversationID: id(901), Seq: int64(n), Rev: int64(n) + 100, Type: typ, Status: status, StorageStatus: worklog.StorageHot, Title: title,
 		Source: "claude-code", Repeats: 1, LoggedAt: at, CreatedAt: at, UpdatedAt: at,
 	}}
 	if took >= 0 {
