@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"html"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/web/view"
 	"github.com/worklogdev/worklog/worklog"
@@ -76,21 +76,16 @@ func isPageVisit(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("HX-Request") == ""
 }
 
-// endStream answers a page's stream. "bye" tells the page that waiting does not help; anything else ends the response,
-// and the browser comes back after a while.
+// endStream answers a page's stream that could not begin, in words that its page understands.
 func endStream(c echo.Context, e *worklog.Error) {
-	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, "text/event-stream")
-	h.Set(echo.HeaderCacheControl, "no-store, no-transform")
-	c.Response().WriteHeader(http.StatusOK)
+	end := hub.EndFailed
 	switch e.Code {
 	case worklog.CodeUnauthorized:
-		_, _ = io.WriteString(c.Response(), "event: bye\ndata: signed-out\n\n")
+		end = hub.EndSignedOut
 	case worklog.CodeNotFound:
-		_, _ = io.WriteString(c.Response(), "event: bye\ndata: gone\n\n")
-	default:
-		_, _ = io.WriteString(c.Response(), "retry: 10000\nevent: ping\ndata: 1\n\n")
+		end = hub.EndGone
 	}
+	farewell(start(c), end)
 }
 
 // errorPage shows e to a person. If even that page can not be rendered, a spare one is sent.
@@ -109,6 +104,8 @@ func (s *Server) errorPage(c echo.Context, e *worklog.Error) {
 	if isSecretPath(s.route(c)) {
 		p.Path = "/" // the way back must not lead through a one-time link
 	}
+	req := c.Request() // its deadline may be what failed; a template refuses to render after it
+	c.SetRequest(req.WithContext(context.WithoutCancel(req.Context())))
 	err := s.render(c, status, view.ProblemPage(p))
 	if err == nil || c.Response().Committed {
 		return

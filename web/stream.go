@@ -72,17 +72,20 @@ func (s *Server) serveStreamAsOf(c echo.Context, q store.EntryQuery, asOf time.T
 	out := &pageOutput{Writer: start(c), s: s, user: p.User.ID, q: q}
 	defer func() { c.Response().Size = out.Written() }()
 	if !known {
-		return farewell(out.Writer, hub.EndBehind)
+		farewell(out.Writer, hub.EndBehind)
+		return nil
 	}
 	tab, end := s.hub.Open(w)
 	if end != 0 {
-		return farewell(out.Writer, end)
+		farewell(out.Writer, end)
+		return nil
 	}
 	defer tab.Close()
 	if err := out.hello(place.cursor, epoch); err != nil {
 		return nil // the reader has gone
 	}
-	return farewell(out.Writer, tab.Serve(req.Context(), out))
+	farewell(out.Writer, tab.Serve(req.Context(), out))
+	return nil
 }
 
 // start sends the headers of a stream, past Echo's wrapper, which hides the errors of a flush.
@@ -164,7 +167,7 @@ func (o *pageOutput) Flush() error {
 
 // farewell ends a stream. Terminal ends are said and stay, "reset" asks for the page again; after every other end the
 // browser comes back by itself, soon or, to a busy server, later, and never in step with the others.
-func farewell(w *sse.Writer, end hub.End) error {
+func farewell(w *sse.Writer, end hub.End) {
 	e := sse.Event{Name: "ping", Data: "1", NoID: true}
 	switch end {
 	case hub.EndBehind:
@@ -174,16 +177,15 @@ func farewell(w *sse.Writer, end hub.End) error {
 	case hub.EndStopping:
 		e.Retry = between(500*time.Millisecond, 3*time.Second)
 	case hub.EndFailed:
-		e.Retry = between(2*time.Second, 5*time.Second)
+		e.Retry = between(2*time.Second, 8*time.Second)
 	case hub.EndBusy:
 		e.Retry = between(15*time.Second, 30*time.Second)
 	case hub.EndSlow, hub.EndLeft:
-		return nil
+		return
 	default:
 		e.Name, e.Data = "bye", end.String()
 	}
 	_ = w.Send(e) // whoever has gone needs no farewell
-	return nil
 }
 
 func between(least, most time.Duration) time.Duration { return least + rand.N(most-least) }
