@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -245,4 +246,21 @@ func FuzzDuration(f *testing.F) {
 			t.Errorf("%q gives %s", v, d)
 		}
 	})
+}
+
+func TestReadmeListsEveryOption(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range Options() {
+		fallback := ""
+		if o.Default != "" {
+			fallback = "`" + o.Default + "`"
+		}
+		if row := fmt.Sprintf("| `%s` | %s | %s |\n", o.Name, fallback, o.Help); !strings.Contains(string(readme), row) {
+			t.Errorf("this row is missing in README.md:\n%s", row)
+		}
+	}
 }
