@@ -15,16 +15,14 @@ type demoCmd struct {
 
 // Run writes until a signal comes.
 func (cmd demoCmd) Run(a *app) error {
-	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	return playDemo(a.ctx, a.env("WORKLOG_URL"), a.env("WORKLOG_TOKEN"), cmd.Seed, log)
+	client, err := a.client(worklog.WithoutKeys())
+	if err != nil {
+		return err
+	}
+	return demo.Play(a.ctx, client, cmd.Seed, slog.New(slog.NewTextHandler(a.stderr, nil)))
 }
 
-// runDemo is the agent of `serve --demo`.
+// runDemo is the agent of `serve --demo`: without keys of the client's own, so that the server sees repeats as such.
 func runDemo(ctx context.Context, url, token string, log *slog.Logger) error {
-	return playDemo(ctx, url, token, 1, log)
-}
-
-// playDemo plays through the public client. Without keys of the client's own, so that the server sees repeats as such.
-func playDemo(ctx context.Context, url, token string, seed uint64, log *slog.Logger) error {
-	return demo.Play(ctx, worklog.New(url, token, worklog.WithoutKeys()), seed, log)
+	return demo.Play(ctx, worklog.New(url, token, worklog.WithoutKeys()), 1, log)
 }
