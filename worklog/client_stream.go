@@ -165,12 +165,23 @@ func (s *stream) dispatch(ev *event) error {
 		}
 	}
 	if ev.name == "bye" {
-		return Errorf(CodeForbidden, "the server ended the stream: %.200s", ev.data)
+		return farewell(string(ev.data))
 	}
 	if id, err := strconv.ParseInt(ev.id, 10, 64); err == nil && id >= s.cursor {
 		s.cursor, s.lastID = id, ev.id
 	}
 	return nil
+}
+
+// farewell is why the server ended a stream for good.
+func farewell(reason string) error {
+	switch reason {
+	case "signed-out":
+		return Errorf(CodeUnauthorized, "the token has ended")
+	case "gone":
+		return Errorf(CodeNotFound, "the conversation is gone")
+	}
+	return Errorf(CodeForbidden, "the server ended the stream: %.200s", reason)
 }
 
 func (s *stream) entry(ev *event) error {

@@ -35,12 +35,16 @@ type app struct {
 
 // cli is the whole command line.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	User    userCmd    `cmd:"" help:"Manage users, in the database of the server."`
-	Token   tokenCmd   `cmd:"" help:"Manage tokens, in the database of the server."`
-	Migrate migrateCmd `cmd:"" help:"Change or show the version of the database schema."`
-	Demo    demoCmd    `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Log         logCmd         `cmd:"" help:"Write one entry (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Tail        tailCmd        `cmd:"" help:"Show entries as they come (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Import      importCmd      `cmd:"" help:"Write entries from files of NDJSON (WORKLOG_URL, WORKLOG_TOKEN)."`
+	User        userCmd        `cmd:"" help:"Manage users, in the database of the server."`
+	Token       tokenCmd       `cmd:"" help:"Manage tokens, in the database of the server."`
+	Migrate     migrateCmd     `cmd:"" help:"Change or show the version of the database schema."`
+	Demo        demoCmd        `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask whether the server on this machine is ready."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // exitCode ends the program with a code that says more than 1; its error has been reported already.
@@ -53,7 +57,7 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 func (a *app) run(args []string) int {
 	var c cli
 	exited := false
-	parser, err := kong.New(&c, kong.Name("worklog"), kong.Writers(a.stdout, a.stderr), kong.UsageOnError(), kong.Bind(a),
+	parser, err := kong.New(&c, kong.Name("worklog"), kong.Writers(a.stdout, a.stderr), kong.UsageOnError(), kong.Bind(a), logVars(),
 		kong.Description("Shows what AI agents are doing, while they do it, and keeps the record."),
 		kong.Exit(func(int) { exited = true }))
 	if err != nil {

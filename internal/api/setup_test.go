@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,7 +62,7 @@ func newServer(t testing.TB) *server {
 	s := &server{t: t, store: storetest.New(t), clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}, spec: theContract(t)}
 	limiter := limit.New(limit.Options{PerMinute: 60, Import: 20_000, Now: s.clock.now})
 	h := hub.New(web.NewSource(s.store), hub.Options{})
-	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{Now: s.clock.now})
+	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
 	a := api.New(api.Deps{Store: s.store, Ingest: ing, Hub: h, Now: s.clock.now})
 	w := web.New(web.Deps{Store: s.store, Ingest: ing, Hub: h, API: a, Now: s.clock.now, Config: config.Config{ListenAddr: "127.0.0.1:0"}})
 	ctx, cancel := context.WithCancel(context.Background())

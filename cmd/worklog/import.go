@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const (
+	importBatch   = 500
+	maxImportLine = 8 << 20
+	// shownMistakes is how many damaged lines are named; the others are counted.
+	shownMistakes = 20
+	// importPatience is how long an import waits for a server that is away.
+	importPatience = 5 * time.Minute
+	// importTimeout bounds one batch, and importPause is the wait between tries when the server does not say.
+	importTimeout = 30 * time.Second
+	importPause   = 2 * time.Second
+)
+
+// importCmd writes worklog's own NDJSON: drafts, or entries as the API returns them.
+type importCmd struct {
+	Conversation string   `help:"The key of a conversation for lines that name none."`
+	Files        []string `arg:"" optional:"" help:"Files of one draft or entry per line; - or nothing reads standard input."`
+}
+
+// Run imports the files one after another. Running it again stores nothing twice: a line without a key gets one that
+// depends on its file's name, its number and its content.
+func (cmd importCmd) Run(a *app) error {
+	c, err := a.client(worklog.WithTimeout(importTimeout))
+	if err != nil {
+		return err
+	}
+	files := cmd.Files
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	im := &importer{a: a, c: c, conversation: cmd.Conversation, progress: newProgress(a)}
+	for _, name := range files {
+		if err = im.file(name); err != nil {
+			break
+		}
+	}
+	im.progress.finish(im.summary())
+	if err == nil && im.counts.Invalid+im.damaged > 0 {
+		err = fmt.Errorf("%d of %d lines were not imported", im.counts.Invalid+im.damaged, im.lines)
+	}
+	return err
+}
+
+// importer is the state of one import.
+type importer struct {
+	a            *app
+	c            *worklog.Client
+	conversation string
+	progress     *progress
+
+	name    string // of the file
+	batch   []line
+	lines   int64 // read so far, of all files
+	counts  worklog.Counts
+	damaged int64
+	shown   int
+}
+
+// line is a draft and where it stands.
+type line struct {
+	number int
+	draft  worklog.Draft
+}
+
+func (im *importer) file(name string) error {
+	in := im.a.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	im.name = name
+	r := bufio.NewReaderSize(in, 256<<10)
+	for number := 1; ; number++ {
+		raw, err := readLine(r)
+		if len(bytes.TrimSpace(raw)) > 0 || errors.Is(err, errLongLine) {
+			im.add(number, raw, err)
+		}
+		if len(im.batch) == importBatch {
+			if err := im.flush(); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return im.flush()
+		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+var errLongLine = fmt.Errorf("is longer than %d bytes", maxImportLine)
+
+// readLine returns the next line, io.EOF with the last one, or errLongLine, having skipped the rest of it.
+func readLine(r *bufio.Reader) (raw []byte, err error) {
+	long := false
+	for {
+		part, err := r.ReadSlice('\n')
+		if long = long || len(raw)+len(part) > maxImportLine; !long {
+			raw = append(raw, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case long && err == nil:
+			return nil, errLongLine
+		case long:
+			return nil, errors.Join(errLongLine, err)
+		default:
+			return raw, err
+		}
+	}
+}
+
+// add takes one line, or counts it as damaged.
+func (im *importer) add(number int, raw []byte, err error) {
+	im.lines++
+	if errors.Is(err, errLongLine) {
+		im.mistake(number, errLongLine)
+		im.damaged++
+		return
+	}
+	d, err := decodeLine(raw)
+	if err != nil {
+		im.mistake(number, err)
+		im.damaged++
+		return
+	}
+	if d.Conversation == "" && d.ConversationID == "" {
+		d.Conversation = im.conversation
+	}
+	if d.Key == "" {
+		d.Key = lineKey(filepath.Base(im.name), im.conversation, number, raw)
+	}
+	im.batch = append(im.batch, line{number, d})
+}
+
+// lineKey is the same for the same line of the same file.
+func lineKey(file, conversation string, number int, raw []byte) string {
+	h := sha256.New()
+	for _, part := range []string{file, conversation, fmt.Sprint(number), string(bytes.TrimSpace(raw))} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return "import/" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// decodeLine reads a draft, or an entry as the API returns it: that has a seq, which no draft has.
+func decodeLine(raw []byte) (worklog.Draft, error) {
+	var probe struct{ Seq *int64 }
+	if json.Unmarshal(raw, &probe) != nil || probe.Seq == nil {
+		return worklog.DecodeDraft(raw)
+	}
+	var e worklog.Entry
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return worklog.Draft{}, errors.New("is not an entry")
+	}
+	return draftOf(e), nil
+}
+
+// draftOf returns the draft that makes e again. The id of a conversation means nothing elsewhere, so it becomes a key:
+// what belonged together stays together.
+func draftOf(e worklog.Entry) worklog.Draft {
+	d := worklog.Draft{
+		Title: e.Title, Type: e.Type, Status: e.Status, Tool: e.Tool, Details: e.Details, Metadata: e.Metadata, Key: e.Key, Parent: e.Parent,
+		Source: e.Source, Conversation: e.ConversationID,
+	}
+	if d.Key == "" && e.ID != "" {
+		d.Key = "import/" + e.ID
+	}
+	if d.Source == worklog.SourceWorklog { // reserved for entries of the program's own
+		d.Source = ""
+	}
+	d.StartedAt, d.EndedAt, d.LoggedAt = known(e.StartedAt), known(e.EndedAt), known(e.LoggedAt)
+	return d
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// flush sends the batch until every draft has a final receipt. What the server limits is sent again when there is room.
+func (im *importer) flush() error {
+	pending := im.batch
+	im.batch = nil
+	var away time.Time // since when the server does not answer
+	for len(pending) > 0 {
+		drafts := make([]worklog.Draft, len(pending))
+		for i := range pending {
+			drafts[i] = pending[i].draft
+		}
+		receipts, err := im.c.Append(im.a.ctx, drafts...)
+		again, wait := im.settle(pending, receipts)
+		again = append(again, pending[len(receipts):]...)
+		if len(again) == 0 {
+			break
+		}
+		if len(receipts) == len(pending) {
+			away, err = time.Time{}, nil
+		}
+		if wait, err = im.patience(&away, wait, err); err != nil {
+			return err
+		}
+		im.progress.note(fmt.Sprintf("%s, waiting %v", im.summary(), wait.Round(time.Second)))
+		if err := pauseFor(im.a.ctx, wait); err != nil {
+			return err
+		}
+		pending = again
+	}
+	im.progress.update(im.summary())
+	return nil
+}
+
+// settle counts the final receipts and returns the lines that are to be sent again, and when.
+func (im *importer) settle(pending []line, receipts []worklog.Receipt) (again []line, wait time.Duration) {
+	for i, r := range receipts {
+		switch r.Outcome {
+		case worklog.OutcomeLimited:
+			again = append(again, pending[i])
+			wait = max(wait, time.Duration(r.RetryAfter)*time.Second, time.Second)
+			continue
+		case worklog.OutcomeInvalid:
+			im.mistake(pending[i].number, &worklog.Error{Message: r.Reason, Fields: r.Errors})
+		}
+		im.counts.Add(r.Outcome, 1)
+	}
+	return again, wait
+}
+
+// patience returns how long to wait before the next try, or err when waiting does not help, or not any more.
+func (im *importer) patience(away *time.Time, wait time.Duration, err error) (time.Duration, error) {
+	if err == nil {
+		return wait, nil
+	}
+	e, ok := errors.AsType[*worklog.Error](err)
+	if !ok || (e.Code != worklog.CodeRateLimited && e.Code != worklog.CodeUnavailable) || im.a.ctx.Err() != nil {
+		return 0, err
+	}
+	now := im.a.now()
+	if e.Code == worklog.CodeRateLimited {
+		*away = time.Time{}
+	} else if away.IsZero() {
+		*away = now
+	} else if now.Sub(*away) > importPatience {
+		return 0, err
+	}
+	return max(wait, e.RetryAfter, importPause), nil
+}
+
+func pauseFor(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// mistake names a line that was not imported.
+func (im *importer) mistake(number int, err error) {
+	im.shown++
+	switch {
+	case im.shown <= shownMistakes:
+		im.progress.print(fmt.Sprintf("%s:%d: %s", im.name, number, printable(err.Error())))
+	case im.shown == shownMistakes+1:
+		im.progress.print("more lines like these are only counted")
+	}
+}
+
+func (im *importer) summary() string {
+	c := im.counts
+	return fmt.Sprintf("%d lines: %d stored, %d updated, %d unchanged, %d merged, %d invalid, %d damaged", im.lines, c.Stored, c.Updated, c.Unchanged, c.Merged, c.Invalid, im.damaged)
+}
