@@ -67,6 +67,7 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/store/storetest",
 			"github.com/andybalholm/cascadia", "github.com/chromedp", "golang.org/x/net/html",
 		},
+		"~/internal/faulttest": {},
 		"~/internal/bench": {
 			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/store",
 			"github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/sync/errgroup",

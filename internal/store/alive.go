@@ -18,7 +18,7 @@ func (s *Store) Alive(ctx context.Context, ids []string) (map[string]time.Time, 
 	err := s.inSnapshot(ctx, func(ctx context.Context, tx bun.Tx) error {
 		var sessions []sessionRow
 		err := tx.NewSelect().Model(&sessions).Relation("User").
-			Where("s.id IN (?) AND s.expires_at > ? AND ?.disabled_at IS NULL", bun.In(ids), at, bun.Ident("user")).Scan(ctx)
+			Where("s.id IN (?) AND s.expires_at > ? AND ?.disabled_at IS NULL", bun.List(ids), at, bun.Ident("user")).Scan(ctx)
 		if err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (s *Store) Alive(ctx context.Context, ids []string) (map[string]time.Time, 
 		}
 		var tokens []tokenRow
 		err = tx.NewSelect().Model(&tokens).Relation("User").
-			Where("t.id IN (?) AND t.revoked_at IS NULL AND ?.disabled_at IS NULL", bun.In(ids), bun.Ident("user")).
+			Where("t.id IN (?) AND t.revoked_at IS NULL AND ?.disabled_at IS NULL", bun.List(ids), bun.Ident("user")).
 			Where("t.expires_at IS NULL OR t.expires_at > ?", at).Scan(ctx)
 		for i := range tokens {
 			alive[tokens[i].ID] = tokens[i].token().ExpiresAt

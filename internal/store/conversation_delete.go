@@ -156,7 +156,7 @@ func (s *Store) copyKeep(ctx context.Context, owner int64, id string, keep bool)
 				return err
 			}
 			after = seqs[n-1]
-			_, err = tx.NewUpdate().Model((*workLog)(nil)).Set("keep = ?", keep).Where("w.owner_id = ? AND w.seq IN (?)", owner, bun.In(seqs)).Exec(ctx)
+			_, err = tx.NewUpdate().Model((*workLog)(nil)).Set("keep = ?", keep).Where("w.owner_id = ? AND w.seq IN (?)", owner, bun.List(seqs)).Exec(ctx)
 			return err
 		})
 		if err != nil || n == 0 {

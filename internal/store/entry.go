@@ -196,7 +196,7 @@ func (s *Store) Head(ctx context.Context, owner int64) (rev int64, epoch string,
 // Heads returns the last rev of each owner that has one.
 func (s *Store) Heads(ctx context.Context, owners []int64) (map[int64]int64, error) {
 	var rows []statsRow
-	err := s.db.NewSelect().Model(&rows).Column("owner_id", "last_rev").Where("owner_id IN (?)", bun.In(owners)).Scan(ctx)
+	err := s.db.NewSelect().Model(&rows).Column("owner_id", "last_rev").Where("owner_id IN (?)", bun.List(owners)).Scan(ctx)
 	heads := make(map[int64]int64, len(rows))
 	for _, r := range rows {
 		heads[r.OwnerID] = r.LastRev
