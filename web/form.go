@@ -68,7 +68,10 @@ func loginURL(r *http.Request) string {
 func confirmURL(r *http.Request) string {
 	next := r.URL.RequestURI()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		next = r.URL.Path
+		next = "/"
+		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
+			next = safeNext(from.Path)
+		}
 	}
 	return "/settings/confirm?next=" + url.QueryEscape(next)
 }
