@@ -1,0 +1,482 @@
+// The live half of a page with a feed: it follows the page's stream and keeps the list as a fresh page would show it.
+//
+// htmx's SSE extension connects #live and swaps what arrives; this file decides where a row goes, remembers how far the
+// page has come (the cursor), and says in the badge how it stands. What the server promises it: every "log" event has
+// the change's number as its id, rows carry data-order (their place) and data-rev (their last change), and a stream
+// never answers anything but 200. "bye" is final and gives the reason, "reset" asks for the page again; every other end
+// is temporary, and the browser comes back by itself.
+//
+// #live stands outside the list and is only ever replaced, never changed: the extension binds to an element as it was.
+(() => {
+  'use strict';
+
+  const list = document.getElementById('log-list');
+  const first = document.getElementById('live');
+  if (!list || !first?.hasAttribute('sse-connect')) return;
+
+  const helloWait = 8000; // a proxy may let the headers through and hold back the rest: only "hello" proves a stream
+  const silencesAllowed = 2; // streams without a hello in a row, before the page asks instead
+  const streamAgain = 5 * 60 * 1000; // how long it asks, before it tries to stream again
+  const quietLimit = 50 * 1000; // the server pings every 20 s
+  const patience = 3000; // a drop that is mended sooner is not worth a word
+  const maxPause = 10000; // between tries that the server refused
+  const maxRows = 300; // kept while the reader is at the newest entry
+  const maxRowsAway = 600; // and while elsewhere; beyond, rows are counted only
+
+  const template = first.cloneNode();
+  const streamURL = template.getAttribute('sse-connect');
+  const newestFirst = list.dataset.order !== 'asc';
+  const badge = document.getElementById('live-status');
+  const pill = document.getElementById('new-pill');
+  const tab = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, '0')).join('');
+
+  let cursor = BigInt(list.dataset.cursor);
+  let generation = 0; // of the tab: each resume outranks the eviction before it
+  let source = null; // the EventSource in use
+  let serial = 0; // of the connector in use; what an older one starts is refused
+  let over = ''; // why the page does not follow any more; 'evicted' can be resumed
+  let silences = 0;
+  let failures = 0;
+  let heard = Date.now(); // the last event of any kind
+  let helloTimer, troubleTimer, retryTimer, streamTimer;
+
+  // ---- The badge ----
+
+  const words = { connecting: '', live: 'Live', reconnecting: 'Reconnecting', polling: 'Polling', paused: 'Paused', ended: 'Not live' };
+
+  function show(state, why = '', action = null) {
+    clearTimeout(troubleTimer);
+    troubleTimer = undefined;
+    if (!badge) return;
+    badge.dataset.state = state;
+    badge.replaceChildren(words[state] + (why && `: ${why}`), ...(action ? [action] : []));
+  }
+
+  // A drop is shown when it lasts: the hourly rotation of streams stays invisible.
+  function trouble() {
+    if (over || polling() || troubleTimer !== undefined || badge?.dataset.state === 'reconnecting') return;
+    troubleTimer = setTimeout(() => show('reconnecting'), patience);
+  }
+
+  function button(text, act) {
+    const b = document.createElement('button');
+    b.type = 'button';
+    b.textContent = text;
+    b.addEventListener('click', act);
+    return b;
+  }
+
+  function link(text, href) {
+    const a = document.createElement('a');
+    a.textContent = text;
+    a.href = href;
+    return a;
+  }
+
+  // A line above the list, for what the badge has no room for.
+  function note(text, action) {
+    let line = document.getElementById('live-note');
+    if (!line) {
+      line = document.createElement('p');
+      line.id = 'live-note';
+      line.className = 'teamnote';
+      line.setAttribute('role', 'status');
+      list.closest('.feed')?.before(line);
+    }
+    line.replaceChildren(`${text} `, ...(action ? [action] : []));
+  }
+
+  // ---- The connection ----
+
+  const polling = () => document.getElementById('live')?.hasAttribute('hx-get');
+
+  function replaceLive(element) {
+    document.getElementById('live').replaceWith(element);
+    htmx.process(element);
+  }
+
+  function disconnect() {
+    for (const t of [helloTimer, retryTimer, streamTimer]) clearTimeout(t);
+    source?.close();
+    source = null;
+    serial++;
+  }
+
+  function connect() {
+    if (over) return;
+    disconnect();
+    heard = Date.now();
+    const fresh = template.cloneNode();
+    fresh.setAttribute('sse-connect', `${streamURL}#${serial}`);
+    replaceLive(fresh);
+  }
+
+  // After an answer that is no stream the extension tries for ever, without a cursor and from elements that are long
+  // gone. It gets a source that does nothing; connect tries again.
+  function inert() {
+    return Object.assign(new EventTarget(), { readyState: 2, close() {} });
+  }
+
+  htmx.createEventSource = (attribute) => {
+    const [url, mark = '0'] = attribute.split('#');
+    if (over || mark !== String(serial)) return inert();
+    const u = new URL(url, location.href);
+    u.searchParams.set('after', cursor);
+    u.searchParams.set('tab', `${tab}.${generation}`);
+    u.searchParams.set('epoch', list.dataset.epoch);
+    const s = new EventSource(u);
+    source = s;
+    const on = (name, act) => s.addEventListener(name, (event) => {
+      if (s !== source) return;
+      heard = Date.now();
+      act(event);
+    });
+    on('hello', (event) => { advance(event.lastEventId); greeted(JSON.parse(event.data)); });
+    on('ping', (event) => advance(event.lastEventId));
+    on('log', () => {});
+    on('stats', () => {});
+    on('reset', () => { disconnect(); reload(false); });
+    on('bye', (event) => leave(event.data));
+    s.addEventListener('error', () => {
+      if (s === source) failed(s.readyState);
+    });
+    helloTimer = setTimeout(silent, helloWait);
+    return s;
+  };
+
+  function advance(id) {
+    if (/^\d+$/.test(id) && BigInt(id) > cursor) cursor = BigInt(id);
+  }
+
+  function greeted(hello) {
+    clearTimeout(helloTimer);
+    silences = failures = 0;
+    show('live');
+    const shown = document.body.dataset.version;
+    if (hello.version && shown && hello.version !== shown) note('Worklog has been updated.', button('Reload the page', () => location.reload()));
+  }
+
+  // A stream that was dropped is opened again by the browser. One that was refused (a proxy's 503) is closed.
+  function failed(state) {
+    clearTimeout(helloTimer);
+    trouble();
+    if (state !== EventSource.CLOSED) return;
+    const pause = Math.min(maxPause, 500 * 2 ** failures++);
+    disconnect();
+    retryTimer = setTimeout(connect, pause * (0.75 + Math.random() / 2));
+  }
+
+  // Neither an event nor an error: something eats the stream.
+  function silent() {
+    trouble();
+    if (++silences < silencesAllowed) connect();
+    else poll();
+  }
+
+  // The answer brings the next question with it, and with it the pause before it.
+  function poll() {
+    disconnect();
+    const url = new URL(streamURL, location.href);
+    url.pathname = url.pathname.replace(/stream$/, 'changes');
+    url.searchParams.set('after', cursor);
+    url.searchParams.set('epoch', list.dataset.epoch);
+    const poller = document.createElement('div');
+    poller.id = 'live';
+    poller.hidden = true;
+    poller.setAttribute('hx-get', url.pathname + url.search);
+    poller.setAttribute('hx-trigger', 'load, every 15s');
+    poller.setAttribute('hx-swap', 'outerHTML');
+    replaceLive(poller);
+    show('polling', 'something on the way holds back the stream');
+    silences = silencesAllowed - 1; // the next stream has one chance
+    streamTimer = setTimeout(connect, streamAgain);
+  }
+
+  document.addEventListener('htmx:load', (event) => {
+    const poller = event.target;
+    if (poller.id !== 'live' || !('cursor' in poller.dataset)) return;
+    heard = Date.now();
+    if (badge?.dataset.state !== 'polling') show('polling');
+    if ('reset' in poller.dataset) {
+      disconnect();
+      reload(false);
+      return;
+    }
+    advance(poller.dataset.cursor);
+  });
+
+  document.addEventListener('htmx:responseError', (event) => {
+    if (event.target.id !== 'live') return;
+    if (event.detail.xhr.status === 401) leave('signed-out');
+    else if (event.detail.xhr.status === 404) leave('gone');
+    else show('reconnecting');
+  });
+  document.addEventListener('htmx:sendError', (event) => {
+    if (event.target.id === 'live') show('reconnecting');
+  });
+
+  function leave(reason) {
+    over = reason;
+    disconnect();
+    const stopped = document.createElement('div');
+    stopped.id = 'live';
+    stopped.hidden = true;
+    document.getElementById('live').replaceWith(stopped);
+    const here = encodeURIComponent(location.pathname + location.search);
+    switch (reason) {
+      case 'evicted':
+        show('paused', 'too many open pages', button('Resume', resume));
+        break;
+      case 'signed-out':
+        show('ended', 'signed out', link('Sign in', `/login?next=${here}`));
+        break;
+      case 'gone':
+        show('ended', 'deleted');
+        note('This conversation was deleted, or is not shared with you any more. Entries of yours stay in', link('your activity', '/'));
+        break;
+      default:
+        show('ended', reason);
+    }
+  }
+
+  function resume() {
+    if (over !== 'evicted') return;
+    over = '';
+    generation++;
+    show('connecting');
+    connect();
+  }
+
+  // Whoever looks at a page wants it to follow. Pages that nobody looks at never push another one aside.
+  function lookedAt() {
+    if (document.hidden) return;
+    if (over === 'evicted') resume();
+    else check();
+  }
+
+  // A laptop that slept, a network that changed: the stream looks open and is dead.
+  function check() {
+    if (!over && !document.hidden && Date.now() - heard > quietLimit) connect();
+  }
+
+  setInterval(check, 10000);
+  document.addEventListener('visibilitychange', lookedAt);
+  addEventListener('focus', lookedAt);
+  addEventListener('online', connect);
+  addEventListener('pagehide', () => source?.close());
+  addEventListener('pageshow', (event) => { if (event.persisted) connect(); });
+
+  document.addEventListener('htmx:sseBeforeMessage', (event) => {
+    const { type, lastEventId } = event.detail;
+    if (type === 'log' && BigInt(lastEventId) <= cursor || type === 'bye' || type === 'reset') event.preventDefault();
+  });
+  document.addEventListener('htmx:sseMessage', (event) => {
+    if (event.detail.type === 'log') advance(event.detail.lastEventId);
+  });
+
+  // ---- The reader ----
+
+  const edge = 60; // pixels from the newest entry that still count as there
+  let unseen = 0;
+  let incomplete = false; // rows were counted and not kept
+  let stale = false; // the page has to be loaded again
+
+  // At the newest entry, and not busy with another one.
+  function atNewest() {
+    if (list.contains(document.activeElement) || !getSelection().isCollapsed && list.contains(getSelection().anchorNode)) return false;
+    if (newestFirst) return scrollY <= edge;
+    return scrollY + innerHeight >= document.documentElement.scrollHeight - edge;
+  }
+
+  function goNewest() {
+    scrollTo({ top: newestFirst ? 0 : document.documentElement.scrollHeight, behavior: 'instant' });
+  }
+
+  function tellUnseen() {
+    if (!pill) return;
+    pill.hidden = unseen === 0 && !stale;
+    pill.textContent = `${newestFirst ? '↑' : '↓'} ${unseen > 0 ? `${unseen} new` : 'Newer entries'}`;
+  }
+
+  function seen() {
+    if (stale || incomplete) reload(true);
+    unseen = 0;
+    trim();
+    tellUnseen();
+  }
+
+  pill?.addEventListener('click', () => {
+    document.activeElement?.blur();
+    goNewest();
+    seen();
+  });
+  addEventListener('scroll', () => { if ((unseen > 0 || stale) && atNewest()) seen(); }, { passive: true });
+
+  // Rows come and go above the window; what is in it must not move. The browser's own anchoring would correct twice.
+  document.documentElement.style.overflowAnchor = 'none';
+
+  function keepPlace(change) {
+    const anchor = [...list.children].find((row) => row.getBoundingClientRect().bottom > 0);
+    const before = anchor?.getBoundingClientRect().top;
+    change();
+    if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: 'instant' });
+  }
+
+  // ---- The list ----
+
+  let arrived = []; // rows that wait for the next turn: a burst is laid out once
+  let applying;
+
+  document.addEventListener('htmx:oobBeforeSwap', (event) => {
+    if (event.detail.target !== list) return;
+    event.detail.shouldSwap = false;
+    arrived.push(...event.detail.fragment.children);
+    applying ??= setTimeout(apply, 16);
+  });
+
+  function apply() {
+    const rows = arrived;
+    arrived = [];
+    applying = undefined;
+    const follow = atNewest();
+    const change = () => rows.forEach((row) => upsert(row, follow));
+    if (follow) change();
+    else keepPlace(change);
+    if (follow) {
+      trim();
+      if (!newestFirst) goNewest();
+    }
+    tellUnseen();
+  }
+
+  const order = (row) => BigInt(row.dataset.order);
+  const rev = (row) => BigInt(row.dataset.rev);
+  const oldest = () => (newestFirst ? list.lastElementChild : list.firstElementChild);
+  const newest = () => (newestFirst ? list.firstElementChild : list.lastElementChild);
+  const olderLink = () => document.querySelector('#older a[data-older]');
+  const hasOlder = () => olderLink()?.hidden === false;
+
+  // Puts a row where it belongs: over its older self, in its place in the order, or nowhere when it is older than all
+  // that is shown.
+  function upsert(row, follow) {
+    const present = document.getElementById(row.id);
+    const gone = 'gone' in row.dataset;
+    if (present) {
+      if (rev(row) <= rev(present)) return;
+      if (gone) present.remove();
+      else update(present, row);
+      return;
+    }
+    if (gone || list.childElementCount > 0 && hasOlder() && order(row) < order(oldest())) return;
+    const isNewest = list.childElementCount === 0 || order(row) > order(newest());
+    if (!follow && isNewest) {
+      unseen++;
+      incomplete ||= list.childElementCount >= maxRowsAway;
+    }
+    if (incomplete) return;
+    insert(row);
+    htmx.process(row);
+  }
+
+  function insert(row) {
+    let newer = null; // the neighbour on the newer side
+    for (let r = newest(); r && order(r) > order(row); r = newestFirst ? r.nextElementSibling : r.previousElementSibling) newer = r;
+    if (newestFirst) newer ? newer.after(row) : list.prepend(row);
+    else newer ? newer.before(row) : list.append(row);
+  }
+
+  // Changes only what differs, so that what is unfolded, focused or selected stays so.
+  function update(present, row) {
+    const focused = present.contains(document.activeElement) ? document.activeElement : null;
+    morph(present, row);
+    htmx.process(present);
+    if (focused && !focused.isConnected) present.querySelector('summary, a')?.focus({ preventScroll: true });
+  }
+
+  const own = ['open', 'data-day', 'data-depth', 'data-at']; // attributes that only the browser knows
+
+  function morph(from, to) {
+    for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !own.includes(name)) from.removeAttribute(name);
+    for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+    const [a, b] = [[...from.childNodes], [...to.childNodes]];
+    if (a.length !== b.length || a.some((node, i) => node.nodeName !== b[i].nodeName)) {
+      if (from.matches('details')) b.filter((node) => node.matches?.('details')).forEach((node) => { node.open = from.open; });
+      from.replaceChildren(...b);
+      return;
+    }
+    a.forEach((node, i) => {
+      if (node.nodeType !== Node.ELEMENT_NODE) {
+        if (node.data !== b[i].data) node.data = b[i].data;
+      } else if (!node.isEqualNode(b[i])) morph(node, b[i]);
+    });
+  }
+
+  function trim() {
+    let extra = list.childElementCount - maxRows;
+    if (extra <= 0 || !atNewest()) return;
+    while (extra-- > 0) oldest().remove();
+    const older = olderLink();
+    if (older) older.hidden = false;
+  }
+
+  // ---- The whole feed again ----
+
+  let reloading = false;
+
+  // Loads the page again and takes its list and cursor, which are of one moment. A reader who is elsewhere is asked first.
+  async function reload(agreed) {
+    stale = true;
+    if (!agreed && !atNewest()) {
+      tellUnseen();
+      return;
+    }
+    if (reloading) return;
+    reloading = true;
+    disconnect();
+    trouble();
+    try {
+      await fetchFeed();
+      failures = 0;
+      connect();
+    } catch {
+      const pause = Math.min(maxPause, 1000 * 2 ** failures++);
+      retryTimer = setTimeout(() => reload(true), pause * (0.75 + Math.random() / 2));
+    } finally {
+      reloading = false;
+    }
+  }
+
+  async function fetchFeed() {
+    const answer = await fetch(location.pathname + location.search, { headers: { Accept: 'text/html' }, cache: 'no-store', signal: AbortSignal.timeout(30000) });
+    if (answer.redirected) return leave('signed-out');
+    if (answer.status === 404) return leave('gone');
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const fresh = page.getElementById('log-list');
+    if (!fresh) throw new Error('no list');
+    arrived = [];
+    const open = new Set([...list.querySelectorAll('li:has(details[open])')].map((row) => row.id));
+    list.replaceChildren(...fresh.children);
+    for (const row of list.children) if (open.has(row.id)) row.querySelector('details')?.setAttribute('open', '');
+    list.dataset.cursor = fresh.dataset.cursor;
+    list.dataset.epoch = fresh.dataset.epoch;
+    cursor = BigInt(fresh.dataset.cursor);
+    for (const id of ['older', 'log-facts']) {
+      const part = page.getElementById(id);
+      if (part) document.getElementById(id)?.replaceWith(part);
+    }
+    htmx.process(document.getElementById('older') ?? list);
+    htmx.process(list);
+    stale = incomplete = false;
+    unseen = 0;
+    tellUnseen();
+    goNewest();
+  }
+
+  // A conversation is read from its end, unless the browser brought the reader back to where they were.
+  if (!newestFirst && performance.getEntriesByType('navigation')[0]?.type === 'navigate' && !location.hash) {
+    addEventListener('DOMContentLoaded', goNewest);
+    addEventListener('load', goNewest);
+  }
+  show('connecting');
+})();
