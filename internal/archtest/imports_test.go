@@ -62,7 +62,6 @@ func rooms() map[string][]string {
 
 		// Not part of the product.
 		"~/internal/archtest":        {},
-		"~/internal/faulttest":       {},
 		"~/internal/store/storetest": {"~/internal/postgres", "~/internal/store", "github.com/jackc/pgx/v5"},
 		"~/internal/apptest": {
 			"~/worklog", "~/internal/account", "~/internal/store/storetest",
