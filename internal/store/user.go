@@ -118,14 +118,12 @@ func (s *Store) DisableUser(ctx context.Context, id int64, disabled bool) error 
 		if n, _ := res.RowsAffected(); n == 0 {
 			return errNoUser()
 		}
-		if disabled {
-			if _, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("s.user_id = ?", id).Exec(ctx); err != nil {
-				return err
-			}
-			if _, err := tx.NewDelete().Model((*linkRow)(nil)).Where("l.user_id = ? AND l.used_at IS NULL", id).Exec(ctx); err != nil {
-				return err
-			}
+		if err := notify(ctx, tx, Control{Kind: ControlUser, ID: strconv.FormatInt(id, 10)}); err != nil || !disabled {
+			return err
 		}
-		return notify(ctx, tx, Control{Kind: ControlUser, ID: strconv.FormatInt(id, 10)})
+		if _, err := tx.NewDelete().Model((*linkRow)(nil)).Where("l.user_id = ? AND l.used_at IS NULL", id).Exec(ctx); err != nil {
+			return err
+		}
+		return endSessions(ctx, tx, id, "") // named one by one: a stream may be opening at this moment
 	})
 }
