@@ -61,7 +61,6 @@
   // ---- Rows ----
 
   const maxDepth = 3;
-  let dressing = false;
   let here = null; // the row that the keyboard is on
 
   function dayName(t, now) {
@@ -72,7 +71,6 @@
 
   // Days and depths depend on the neighbours of a row and on the reader's clock, so no server can say them.
   function dressRows() {
-    dressing = false;
     const list = feed();
     if (!list) return;
     const now = new Date();
@@ -106,12 +104,6 @@
       const name = document.querySelector(`.threads a[href="${link.getAttribute('href')}"] .name`);
       if (name) setText(link, name.textContent);
     }
-  }
-
-  function dressSoon() {
-    if (dressing) return;
-    dressing = true;
-    requestAnimationFrame(dressRows);
   }
 
   // Which rows a reader had unfolded survives a reload and the way back. Only ids are kept, and only for this tab.
@@ -278,14 +270,19 @@
 
   // The list and whatever could be replaced around it, but not the rows: their times change every second.
   const observer = new MutationObserver((changes) => {
-    if (changes.some((change) => change.target !== feed())) watch();
-    dressSoon();
+    const list = feed();
+    const news = changes.filter((change) => change.target === list || change.type === 'attributes');
+    if (changes.some((change) => !list?.contains(change.target))) watch();
+    else if (news.length === 0) return; // a time that was told anew
+    dressRows();
     refreshSoon();
   });
 
   function watch() {
     observer.disconnect();
-    for (let element = feed(); element && element !== document.body; element = element.parentElement) observer.observe(element, { childList: true });
+    // A row that live.js updates in place keeps its element and changes its rev.
+    if (feed()) observer.observe(feed(), { childList: true, subtree: true, attributeFilter: ['data-rev'] });
+    for (let element = feed()?.parentElement; element && element !== document.body; element = element.parentElement) observer.observe(element, { childList: true });
     if (!feed()) observer.observe(document.getElementById('main'), { childList: true });
   }
 

@@ -14,9 +14,10 @@ import (
 
 // Bounds of one row in a list. The permalink shows everything.
 const (
-	rowFacts     = 24  // metadata keys
-	rowFactBytes = 400 // of one metadata value
-	peekBytes    = 200 // of the line of output that a failed step shows while it is folded
+	rowFacts     = 24      // metadata keys
+	rowFactBytes = 400     // of one metadata value
+	peekBytes    = 200     // of the line of output that a failed step shows while it is folded
+	peekWindow   = 2 << 10 // of the output that is searched for it
 )
 
 // typeWord is the faint word behind a title.
@@ -168,17 +169,33 @@ func headline(e worklog.Entry) (tool, rest string) {
 	}
 }
 
-// peek is the first line of what a failed or warning step printed.
+// peek is the line of what a failed or warning step printed that says most: the first that speaks of a failure, else the
+// first.
 func peek(r Row) string {
 	if r.Status != worklog.StatusError && r.Status != worklog.StatusWarning {
 		return ""
 	}
-	for line := range strings.Lines(worklog.Cut(r.Details, 4*peekBytes)) {
-		if line = strings.TrimSpace(Line(strings.TrimRight(line, "\r\n"))); line != "" {
+	first := ""
+	for line := range strings.Lines(worklog.Cut(r.Details, peekWindow)) {
+		line = strings.TrimSpace(Line(strings.TrimRight(line, "\r\n")))
+		if first == "" {
+			first = line
+		}
+		if tellsFailure(line) {
 			return worklog.Cut(line, peekBytes)
 		}
 	}
-	return ""
+	return worklog.Cut(first, peekBytes)
+}
+
+func tellsFailure(line string) bool {
+	line = strings.ToLower(line)
+	for _, word := range []string{"error", "fail", "fatal", "panic", "exception", "denied"} {
+		if strings.Contains(line, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // detailsLabel says what unfolds: "output, 41 lines".

@@ -116,12 +116,16 @@ func TestLongDetailsLeadToTheWholeText(t *testing.T) {
 	entryRow(t, r).absent(".out a")
 }
 
-func TestAFailedStepShowsItsFirstLineFolded(t *testing.T) {
+func TestAFailedStepShowsTheTellingLineFolded(t *testing.T) {
 	t.Parallel()
 	r := row(1, worklog.TypeToolCall, worklog.StatusError, "Bash: false", 1, -1)
 	r.Details = "\n  \x1b[31mexit status 1\x1b[0m\nmore"
 	if got := entryRow(t, r).text(".peek"); got != "exit status 1" {
 		t.Errorf("peek = %q", got)
+	}
+	r.Details = "ok 1 a paid cart\nnot ok 2\nTimeoutError: no spinner\nmore"
+	if got := entryRow(t, r).text(".peek"); got != "TimeoutError: no spinner" {
+		t.Errorf("peek = %q, want the line that speaks of the failure", got)
 	}
 	r.Status = worklog.StatusSuccess
 	entryRow(t, r).absent(".peek")
@@ -163,7 +167,7 @@ func TestRowsSayWhatIsUnusual(t *testing.T) {
 	if got := doc.text(".rep"); got != "×3" {
 		t.Errorf("repeats = %q", got)
 	}
-	if got := textOf(doc.all(".word")[1]); got != "end not reported" {
+	if got := textOf(doc.all(".word")[0]); got != "end not reported" {
 		t.Errorf("inferred end reads %q", got)
 	}
 }
