@@ -43,7 +43,7 @@ func (s *Server) logFailure(c echo.Context, e *worklog.Error, err error) {
 	if problem.Status(e.Code) < http.StatusInternalServerError || errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
 		return
 	}
-	s.log.Error("request failed", "err", err, "code", string(e.Code), "route", s.route(c),
+	s.log.Error("request failed", "error", err, "code", string(e.Code), "route", s.route(c),
 		"request_id", c.Response().Header().Get(problem.RequestIDHeader))
 }
 
@@ -110,7 +110,7 @@ func (s *Server) errorPage(c echo.Context, e *worklog.Error) {
 	if err == nil || c.Response().Committed {
 		return
 	}
-	s.log.Error("error page failed", "err", err, "request_id", p.RequestID)
+	s.log.Error("error page failed", "error", err, "request_id", p.RequestID)
 	_ = c.HTML(status, sparePage(status, p.RequestID))
 }
 

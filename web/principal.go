@@ -179,7 +179,7 @@ func (t *tokenCache) takeUsed() map[string]time.Time {
 // touchTokens writes when tokens were last used. What can not be written is lost: it is a hint for people.
 func (s *Server) touchTokens(ctx context.Context) {
 	if err := s.store.TouchTokens(ctx, s.tokens.takeUsed()); err != nil {
-		s.log.Warn("last use of tokens not noted", "err", err)
+		s.log.Warn("last use of tokens not noted", "error", err)
 	}
 }
 

@@ -92,7 +92,7 @@ func New(d Deps) *Server {
 	s.sessions = s.newSessionManager()
 	if base := s.baseURL(); base != "" {
 		if err := s.origin.AddTrustedOrigin(base); err != nil {
-			s.log.Error("BASE_URL is not an origin", "err", err) // config.Load refuses it long before
+			s.log.Error("BASE_URL is not an origin", "error", err) // config.Load refuses it long before
 		}
 	}
 	s.echo = s.newEcho()
@@ -154,7 +154,7 @@ func (s *Server) keepHouse(ctx context.Context) {
 	s.throttle.Sweep(s.now())
 	s.touchTokens(ctx)
 	if err := s.store.DropExpired(ctx, s.now()); err != nil && ctx.Err() == nil {
-		s.log.Warn("expired sessions and links stay for now", "err", err)
+		s.log.Warn("expired sessions and links stay for now", "error", err)
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Server) touchSession(c echo.Context, x *account.Session) {
 		expires = x.Deadline
 	}
 	if err := s.store.TouchSession(c.Request().Context(), x.ID, expires); err != nil {
-		s.log.Warn("session not renewed", "err", err)
+		s.log.Warn("session not renewed", "error", err)
 	}
 }
 
