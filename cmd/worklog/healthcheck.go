@@ -21,11 +21,13 @@ type healthcheckCmd struct {
 func (cmd healthcheckCmd) Run(a *app) error {
 	base := cmd.URL
 	if base == "" {
-		cfg, err := a.config()
+		address, err := a.setting("LISTEN_ADDR")
 		if err != nil {
 			return err
 		}
-		base = localURL(cfg.ListenAddr)
+		if base = defaultURL; address != "" {
+			base = localURL(address)
+		}
 	}
 	path := "/readyz"
 	if cmd.Live {

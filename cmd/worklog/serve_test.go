@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { apptest.Main(m) }
 
 // output is a writer that a test can read while the program writes.
 type output struct {
