@@ -68,6 +68,7 @@ func rooms() map[string][]string {
 			"github.com/andybalholm/cascadia", "github.com/chromedp", "golang.org/x/net/html",
 		},
 		"~/internal/faulttest": {},
+		"~/internal/replay":    {"~/worklog"},
 		"~/internal/bench": {
 			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/store",
 			"github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/sync/errgroup",

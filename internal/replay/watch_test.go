@@ -1,0 +1,144 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/worklogdev/worklog/internal/apptest"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+func TestMain(m *testing.M) { apptest.Main(m) }
+
+// speed is how much faster than life a session is watched. REPLAY_SPEED=1 shows it at its own pace.
+func speed(t *testing.T) float64 {
+	t.Helper()
+	const fast = 60
+	given := os.Getenv("REPLAY_SPEED")
+	if given == "" {
+		return fast
+	}
+	v, err := strconv.ParseFloat(given, 64)
+	if err != nil || v <= 0 {
+		t.Fatalf("REPLAY_SPEED=%s: want a number above 0", given)
+	}
+	return v
+}
+
+// recordings are the small session of this package and the real ones, where a checkout has them beside it.
+func recordings(t *testing.T) []string {
+	t.Helper()
+	paths := []string{filepath.Join("testdata", "session.hooks.jsonl")}
+	real, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "recordings", "claude-code-hooks", "*.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(paths, real...)
+}
+
+// shown is one row as a page shows it.
+type shown struct {
+	ID, Rev, Text string
+}
+
+// rows reads the list of a page. What the browser adds by itself (relative times, what is unfolded) does not count.
+const rows = `[...document.querySelectorAll('#log-list > li')].map(li => {
+	const copy = li.cloneNode(true);
+	copy.querySelectorAll('time').forEach(t => t.textContent = t.dateTime);
+	copy.querySelectorAll('[title]').forEach(e => e.removeAttribute('title'));
+	return {ID: li.id, Rev: li.dataset.rev, Text: copy.className + ' ' + copy.textContent.replace(/\s+/g, ' ')};
+})`
+
+func TestRecordedSessionAppearsLiveAndEndsAsAFreshLoad(t *testing.T) {
+	t.Parallel()
+	for _, path := range recordings(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			watch(t, readFile(t, path))
+		})
+	}
+}
+
+func watch(t *testing.T, beats []Beat) {
+	app := apptest.Start(t)
+	app.User(apptest.Email)
+	token := strings.TrimSpace(app.Command("", "token", "create", apptest.Email, "--name", "agent", "--scope", "write,read", "--limit", "100000"))
+	client := worklog.New(app.URL, token)
+	receipts, err := client.Append(t.Context(), beats[0].Draft)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conversation := receipts[0].Entry.ConversationID
+
+	page := apptest.Browser(t)
+	app.SignIn(page, apptest.Email)
+	url := app.URL + "/conversations/" + conversation
+	if err := chromedp.Do(page, chromedp.Navigate(url), chromedp.WaitReady(`#live-status[data-state="live"]`)); err != nil {
+		t.Fatal(err)
+	}
+	played := make(chan error, 1)
+	go func() { played <- Play(t.Context(), beats[1:], speed(t), client) }()
+	if _, err := chromedp.Run(page, chromedp.Poll[bool](`document.querySelector('#log-list > li .dur[data-started]') !== null`)); err != nil {
+		t.Errorf("no step was seen while it was running: %v", err)
+	}
+	if err := <-played; err != nil {
+		t.Fatal(err)
+	}
+	want := stored(t, client, conversation)
+	apptest.Eventually(t, "the page shows every entry as it is stored", func() bool {
+		return slices.Equal(want, revs(evaluate(t, page)))
+	})
+	live := evaluate(t, page)
+
+	if err := chromedp.Do(page, chromedp.Navigate(url), chromedp.WaitReady(`#live-status[data-state="live"]`)); err != nil {
+		t.Fatal(err)
+	}
+	fresh := evaluate(t, page)
+	if len(fresh) == 0 || len(fresh) > len(live) {
+		t.Fatalf("%d rows on a fresh page, %d on the live one", len(fresh), len(live))
+	}
+	for i, row := range live[len(live)-len(fresh):] {
+		if row != fresh[i] {
+			t.Errorf("the live page shows\n%+v\na fresh one\n%+v", row, fresh[i])
+		}
+	}
+}
+
+func evaluate(t *testing.T, page context.Context) []shown {
+	t.Helper()
+	list, err := chromedp.Run(page, chromedp.Evaluate[[]shown](rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func revs(list []shown) []string {
+	var out []string
+	for _, r := range list {
+		out = append(out, r.ID+" "+r.Rev)
+	}
+	return out
+}
+
+// stored is what the page must show, oldest first: each entry with its last change.
+func stored(t *testing.T, client *worklog.Client, conversation string) []string {
+	t.Helper()
+	var out []string
+	for e, err := range client.All(t.Context(), worklog.Query{ConversationID: conversation}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, fmt.Sprintf("entry-%s %d", e.ID, e.Rev))
+	}
+	slices.Reverse(out)
+	return out
+}
