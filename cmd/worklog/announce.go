@@ -82,7 +82,8 @@ func (p *program) startDemo(ctx context.Context, background *parts, url string) 
 // demoTokenName marks the agent's token. Every start makes a new one and revokes those before.
 const demoTokenName = "demo agent"
 
-// demoUser finds or makes the demo's user and gives the agent a token that can only write.
+// demoUser finds or makes the demo's user and gives the agent a token. It may read, because it goes on with what the
+// token of the last start wrote.
 func (p *program) demoUser(ctx context.Context) (account.User, string, error) {
 	user, _, err := p.store.UserByEmail(ctx, demoEmail)
 	if worklog.CodeOf(err) == worklog.CodeNotFound {
@@ -102,7 +103,7 @@ func (p *program) demoUser(ctx context.Context) (account.User, string, error) {
 			}
 		}
 	}
-	request := account.TokenRequest{Name: demoTokenName, Scopes: []account.Scope{account.ScopeWrite}}
+	request := account.TokenRequest{Name: demoTokenName, Scopes: []account.Scope{account.ScopeWrite, account.ScopeRead}}
 	token, secret, err := account.NewToken(user, request, true, p.app.now().UTC())
 	if err == nil {
 		err = p.store.CreateToken(ctx, token, account.HashSecret(secret))

@@ -8,13 +8,19 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/worklogdev/worklog/internal/apptest"
+
+	"github.com/worklogdev/worklog/internal/change"
+	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 func TestMain(m *testing.M) { apptest.Main(m) }
@@ -173,5 +179,67 @@ func TestAPartThatPanicsIsStartedAgain(t *testing.T) {
 	g.wait()
 	if runs != 3 {
 		t.Errorf("%d runs", runs)
+	}
+}
+
+func TestTheDemoGoesOnAfterARestartAndEndsWhatWasRunning(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"DATABASE_URL": storetest.Empty(t), "LISTEN_ADDR": "127.0.0.1:0", "WORKLOG_RATE_LIMIT": "100000"}
+	st := func() *store.Store { return storetest.Open(t, env["DATABASE_URL"]) }
+	serve := func(until func(*store.Store) bool) {
+		a, stdout, stderr := world(t, env)
+		ctx, signal := context.WithCancel(a.ctx)
+		a.ctx = ctx
+		ended := make(chan int, 1)
+		go func() { ended <- a.run([]string{"serve", "--demo"}) }()
+		stdout.wait(t, `(/enter/\S+)`)
+		seen := st()
+		deadline := time.Now().Add(30 * time.Second)
+		for tick := time.NewTicker(50 * time.Millisecond); !until(seen); <-tick.C {
+			if time.Now().After(deadline) {
+				t.Fatalf("the demo stands still:\n%s", stderr)
+			}
+		}
+		signal()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+	}
+	count := func(st *store.Store, f store.EntryFilter) int {
+		user, _, err := st.UserByEmail(t.Context(), demoEmail)
+		if err != nil {
+			return 0
+		}
+		page, err := st.Entries(t.Context(), store.EntryQuery{Owner: user.ID, Filter: f, Limit: store.MaxLimit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Rows)
+	}
+	serve(func(st *store.Store) bool { return count(st, store.EntryFilter{}) > 0 })
+	left := count(st(), store.EntryFilter{})
+	leaveRunning(t, st())
+	serve(func(st *store.Store) bool { return count(st, store.EntryFilter{}) > left })
+	user, _, err := st().UserByEmail(t.Context(), demoEmail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := st().Entries(t.Context(), store.EntryQuery{Owner: user.ID, Filter: store.EntryFilter{Status: worklog.StatusWarning}, Limit: store.MaxLimit})
+	if err != nil || !slices.ContainsFunc(page.Rows, func(r store.Row) bool { return r.Title == "left running" }) {
+		t.Errorf("the step still runs: %+v, %v", page.Rows, err)
+	}
+}
+
+// leaveRunning writes a running step of the demo's user, as a demo does that is stopped in the middle.
+func leaveRunning(t *testing.T, st *store.Store) {
+	t.Helper()
+	user, _, err := st.UserByEmail(t.Context(), demoEmail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := change.Facts{Title: "left running", Type: worklog.TypeInfo, Status: worklog.StatusWorking, LoggedAt: time.Now().UTC()}
+	w := store.Write{Owner: user.ID, EntryID: uuid.NewString(), Key: "left", Facts: facts}
+	if _, _, err := st.Append(t.Context(), store.Batch{Now: time.Now().UTC(), Writes: []store.Write{w}}); err != nil {
+		t.Fatal(err)
 	}
 }
