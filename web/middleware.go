@@ -64,9 +64,9 @@ func (s *Server) logRequest(c echo.Context, id string, o Observation) {
 		slog.Int("status", o.Status), slog.Int64("bytes", c.Response().Size), slog.String("ip", c.RealIP()), slog.String("request_id", id),
 	}
 	if o.Stream {
-		attrs = append(attrs, slog.Duration("open_for", o.Took))
+		attrs = append(attrs, slog.Float64("open_seconds", o.Took.Seconds()))
 	} else {
-		attrs = append(attrs, slog.Duration("took", o.Took))
+		attrs = append(attrs, slog.Float64("ms", float64(o.Took.Microseconds())/1000))
 	}
 	if p := account.PrincipalFrom(c.Request().Context()); p != nil {
 		attrs = append(attrs, slog.Int64("user", p.User.ID))
