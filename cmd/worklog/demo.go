@@ -24,5 +24,23 @@ func (cmd demoCmd) Run(a *app) error {
 
 // runDemo is the agent of `serve --demo`: without keys of the client's own, so that the server sees repeats as such.
 func runDemo(ctx context.Context, url, token string, log *slog.Logger) error {
+	if err := endLeftovers(ctx, worklog.New(url, token)); err != nil && ctx.Err() == nil {
+		return err
+	}
 	return demo.Play(ctx, worklog.New(url, token, worklog.WithoutKeys()), 1, log)
+}
+
+// endLeftovers ends the steps that ran when the demo was stopped: nobody else would.
+func endLeftovers(ctx context.Context, c *worklog.Client) error {
+	stopped := worklog.StatusWarning
+	for e, err := range c.All(ctx, worklog.Query{Status: worklog.StatusWorking}) {
+		if err != nil {
+			return err
+		}
+		patch := worklog.EntryPatch{Status: &stopped, Metadata: worklog.Metadata{"ended_by": "the demo was stopped"}}
+		if _, err := c.PatchEntry(ctx, e.ID, patch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
