@@ -1,0 +1,293 @@
+package store
+
+import (
+	"slices"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/change"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// plan is one batch on its way through the transaction.
+type plan struct {
+	batch   Batch
+	owners  []int64 // ascending
+	results []Result
+
+	stats         map[int64]*statsRow // of the owners that could be locked: their last rev
+	deltas        map[int64]*statsRow
+	entries       map[entryKey]*state // by key and by id
+	conversations map[conversationKey]*conversationState
+	inserts       []*state
+	updates       []*state
+	touched       []*conversationState
+}
+
+// entryKey finds an entry of an owner by key, or by id when the key is empty.
+type entryKey struct {
+	owner   int64
+	key, id string
+}
+
+// conversationKey finds a conversation of an owner by key, or by id when the key is empty.
+type conversationKey struct {
+	owner   int64
+	key, id string
+}
+
+// state is an entry that exists or is about to.
+type state struct {
+	row     Row
+	before  worklog.Status // as it stood before the batch; empty when new
+	size    int64          // bytes before the batch
+	changed bool
+	write   int // the index of the write that made it, for new ones
+}
+
+// conversationState is a conversation that writes of the batch belong to.
+type conversationState struct {
+	owner                    int64
+	id, key, title           string
+	isNew, keep              bool
+	touched                  bool
+	entries, working, errors int64 // changes of the counters
+	lastStatus               worklog.Status
+	lastAt                   time.Time
+	createdAt                time.Time
+}
+
+func newPlan(b Batch) *plan {
+	p := &plan{
+		batch: b, results: make([]Result, len(b.Writes)), stats: map[int64]*statsRow{}, deltas: map[int64]*statsRow{},
+		entries: map[entryKey]*state{}, conversations: map[conversationKey]*conversationState{},
+	}
+	for i := range b.Writes {
+		p.owners = append(p.owners, b.Writes[i].Owner)
+	}
+	for owner := range b.Counts {
+		p.owners = append(p.owners, owner)
+	}
+	slices.Sort(p.owners)
+	p.owners = slices.Compact(p.owners)
+	return p
+}
+
+func (p *plan) locked() (owners []int64) {
+	for _, owner := range p.owners {
+		if p.stats[owner] == nil {
+			owners = append(owners, owner)
+		}
+	}
+	return owners
+}
+
+// decide gives every write its outcome and collects what to insert, update and count.
+func (p *plan) decide() {
+	for owner, st := range p.stats {
+		delta := &statsRow{OwnerID: owner, LastRev: st.LastRev, LimitedNoted: p.batch.Noted[owner]}
+		delta.addCounts(p.batch.Counts[owner])
+		p.deltas[owner] = delta
+	}
+	for i := range p.batch.Writes {
+		w := &p.batch.Writes[i]
+		if p.stats[w.Owner] == nil {
+			continue
+		}
+		r := p.apply(i, w)
+		p.results[i] = r
+		if w.Repeats == 0 && !r.NoSuch && (r.Outcome == worklog.OutcomeStored || !w.Note) {
+			var c worklog.Counts
+			c.Add(r.Outcome, 1)
+			p.deltas[w.Owner].addCounts(c)
+		}
+	}
+	for _, st := range p.updates {
+		p.number(st)
+	}
+	p.finishResults()
+}
+
+// number gives a changed entry its next rev and counts the change of its size.
+func (p *plan) number(st *state) {
+	d := p.deltas[st.row.Owner]
+	d.LastRev++
+	st.row.Rev = d.LastRev
+	st.row.UpdatedAt = p.batch.Now
+	d.Bytes += sizeOf(&st.row) - st.size
+}
+
+// finishResults copies the final rows into the results: a later write of the batch may have changed them.
+func (p *plan) finishResults() {
+	for i := range p.results {
+		r := &p.results[i]
+		if r.Row.ID == "" {
+			continue
+		}
+		if st := p.entries[entryKey{owner: r.Row.Owner, id: r.Row.ID}]; st != nil {
+			r.Row = st.row
+			r.Row.DetailsBytes = len(st.row.Details)
+		}
+	}
+}
+
+func (p *plan) apply(i int, w *Write) Result {
+	if w.Patch || w.Repeats > 0 {
+		st := p.entries[entryKey{owner: w.Owner, id: w.EntryID}]
+		if st == nil {
+			return Result{NoSuch: true}
+		}
+		if w.Repeats > 0 {
+			st.row.Repeats += w.Repeats
+			p.markUpdated(st)
+			return Result{Outcome: worklog.OutcomeMerged, Row: st.row}
+		}
+		return p.change(w, st)
+	}
+	conv, err := p.conversation(w)
+	if err != nil {
+		return Result{Outcome: worklog.OutcomeInvalid, Error: err}
+	}
+	if w.Key != "" {
+		if st := p.entries[entryKey{owner: w.Owner, key: w.Key}]; st != nil {
+			if named := w.Conversation != "" || conv != nil; named && st.row.ConversationID != "" && (conv == nil || st.row.ConversationID != conv.id) {
+				return Result{Outcome: worklog.OutcomeInvalid, Error: fieldError("key", "belongs to an entry of another conversation")}
+			}
+			return p.change(w, st)
+		}
+	}
+	if !w.Note && p.batch.Admit != nil && !p.batch.Admit(i) {
+		return Result{Outcome: worklog.OutcomeLimited}
+	}
+	if conv == nil && w.Conversation != "" && !w.Note {
+		conv = p.makeConversation(w)
+	}
+	return p.insert(i, w, conv)
+}
+
+func fieldError(field, message string) *worklog.Error {
+	return &worklog.Error{Code: worklog.CodeInvalid, Message: "invalid draft", Fields: []worklog.FieldError{{Field: field, Message: message}}}
+}
+
+// change lets a write change an entry that exists.
+func (p *plan) change(w *Write, st *state) Result {
+	if w.OwnOnly && st.row.TokenID != w.TokenID {
+		return Result{Outcome: worklog.OutcomeInvalid, Refused: true, Error: fieldError("key", "belongs to an entry that this token did not write")}
+	}
+	before := st.row.Status
+	frozen := st.row.Title
+	changed := change.Apply(&st.row.Entry, &st.row.Inferred, w.Facts)
+	if w.Note && w.Facts.Title != frozen {
+		st.row.Title, st.row.EndedAt = w.Facts.Title, w.Facts.EndedAt
+		changed = true
+	}
+	if !changed {
+		return Result{Outcome: worklog.OutcomeUnchanged, Row: st.row}
+	}
+	p.markUpdated(st)
+	p.countStatus(st, before)
+	return Result{Outcome: worklog.OutcomeUpdated, Row: st.row}
+}
+
+func (p *plan) markUpdated(st *state) {
+	if st.before != "" && !st.changed { // an entry that the batch itself inserts already has its rev
+		st.changed = true
+		p.updates = append(p.updates, st)
+	}
+}
+
+// countStatus keeps the conversation's counters right when an entry's status changes.
+func (p *plan) countStatus(st *state, before worklog.Status) {
+	if st.row.ConversationID == "" {
+		return
+	}
+	conv := p.conversations[conversationKey{owner: st.row.Owner, id: st.row.ConversationID}]
+	if conv == nil {
+		conv = &conversationState{owner: st.row.Owner, id: st.row.ConversationID}
+		p.conversations[conversationKey{owner: conv.owner, id: conv.id}] = conv
+	}
+	conv.count(before, -1)
+	conv.count(st.row.Status, 1)
+	p.touch(conv, st)
+}
+
+func (c *conversationState) count(s worklog.Status, n int64) {
+	switch s {
+	case worklog.StatusWorking:
+		c.working += n
+	case worklog.StatusError:
+		c.errors += n
+	}
+}
+
+// touch notes that an entry of the conversation changed now.
+func (p *plan) touch(c *conversationState, st *state) {
+	c.lastStatus = st.row.Status
+	at := p.batch.Now
+	if st.before == "" && st.row.LoggedAt.Before(at) {
+		at = st.row.LoggedAt // an import does not make a conversation look alive
+	}
+	if at.After(c.lastAt) {
+		c.lastAt = at
+	}
+	if !c.touched {
+		c.touched = true
+		p.touched = append(p.touched, c)
+	}
+}
+
+// conversation returns the conversation that a write names; nil when it names none, or one by a key that is new.
+func (p *plan) conversation(w *Write) (*conversationState, *worklog.Error) {
+	switch {
+	case w.ConversationID != "":
+		c := p.conversations[conversationKey{owner: w.Owner, id: w.ConversationID}]
+		if c == nil && !w.Note {
+			return nil, fieldError("conversation_id", "no such conversation")
+		}
+		return c, nil
+	case w.Conversation != "":
+		return p.conversations[conversationKey{owner: w.Owner, key: w.Conversation}], nil
+	}
+	return nil, nil
+}
+
+func (p *plan) makeConversation(w *Write) *conversationState {
+	c := &conversationState{owner: w.Owner, id: newID(), key: w.Conversation, title: w.ConversationTitle, isNew: true, createdAt: p.batch.Now}
+	p.conversations[conversationKey{owner: w.Owner, key: c.key}] = c
+	p.conversations[conversationKey{owner: w.Owner, id: c.id}] = c
+	return c
+}
+
+// insert makes a new entry. Seq and rev are the owner's next number.
+func (p *plan) insert(i int, w *Write, conv *conversationState) Result {
+	d := p.deltas[w.Owner]
+	d.LastRev++
+	f := &w.Facts
+	st := &state{write: i, row: Row{
+		Owner: w.Owner, TokenID: w.TokenID, Inferred: f.Inferred && f.Status.Final(),
+		Entry: worklog.Entry{
+			ID: w.EntryID, Seq: d.LastRev, Rev: d.LastRev, Key: w.Key, Parent: f.Parent, Type: f.Type, Status: f.Status,
+			StorageStatus: worklog.StorageHot, Tool: f.Tool, Title: f.Title, Details: f.Details, Metadata: f.Metadata, Source: f.Source,
+			Repeats: 1, StartedAt: f.StartedAt, EndedAt: f.EndedAt, LoggedAt: f.LoggedAt, CreatedAt: p.batch.Now, UpdatedAt: p.batch.Now,
+		},
+	}}
+	change.Begin(&st.row.Entry)
+	if conv != nil {
+		st.row.ConversationID = conv.id
+		conv.entries++
+		conv.count(st.row.Status, 1)
+		if conv.title == "" {
+			conv.title = w.ConversationTitle
+		}
+		p.touch(conv, st)
+	}
+	p.inserts = append(p.inserts, st)
+	p.entries[entryKey{owner: w.Owner, id: w.EntryID}] = st
+	if w.Key != "" {
+		p.entries[entryKey{owner: w.Owner, key: w.Key}] = st
+	}
+	d.Hot++
+	if d.LastLoggedAt == nil || st.row.LoggedAt.After(*d.LastLoggedAt) {
+		d.LastLoggedAt = &st.row.LoggedAt
+	}
+	return Result{Outcome: worklog.OutcomeStored, Row: st.row}
+}
