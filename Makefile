@@ -2,7 +2,8 @@
 .PHONY: help run test check fmt generate css bench fuzz e2e release db/shell build
 
 # Where the demo keeps its database; remove the folder to start from nothing.
-DEMO_DIR ?= $(CURDIR)/tmp/demo
+DEMO_DIR ?= $(CURDIR)/.cache/demo
+GO_DIRS = $(filter-out node_modules/ bin/,$(wildcard */))
 LDFLAGS = -s -w
 
 help: ## list the targets
@@ -19,7 +20,7 @@ test: ## run all tests, with the race detector, in random order
 
 check: ## format, vet, lint, generated files, import rules, module file
 	@.ci/setup postgres race
-	@test -z "$$(gofmt -l $$(find . -name '*.go' -not -path './node_modules/*'))" || { gofmt -l $$(find . -name '*.go' -not -path './node_modules/*'); echo "Run: make fmt" >&2; exit 1; }
+	@test -z "$$(gofmt -l $(GO_DIRS))" || { gofmt -l $(GO_DIRS); echo "Run: make fmt" >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	.ci/check-generated
@@ -28,7 +29,7 @@ check: ## format, vet, lint, generated files, import rules, module file
 	go mod verify
 
 fmt: ## format Go and templ files
-	gofmt -w $$(find . -name '*.go' -not -path './node_modules/*')
+	gofmt -w $(GO_DIRS)
 	go tool templ fmt web/view
 
 generate: ## write the Go code of the templ components

@@ -66,7 +66,7 @@ func (r *resources) build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache := filepath.Join(root, "tmp", "apptest")
+	cache := filepath.Join(root, ".cache", "apptest")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}

@@ -38,7 +38,7 @@ func sources(t *testing.T) []source {
 		if err != nil {
 			return err
 		}
-		if name := d.Name(); d.IsDir() && path != root && (name == "node_modules" || name == "tmp" || name == "bin" || name == "testdata" || name[0] == '.') {
+		if name := d.Name(); d.IsDir() && path != root && (name == "node_modules" || name == "bin" || name == "testdata" || name[0] == '.') {
 			return fs.SkipDir
 		}
 		if d.IsDir() || filepath.Ext(path) != ".go" {
