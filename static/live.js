@@ -33,7 +33,6 @@
   let cursor = BigInt(list.dataset.cursor);
   let generation = 0; // of the tab: each resume outranks the eviction before it
   let source = null; // the EventSource in use
-  let serial = 0; // of the connector in use; what an older one starts is refused
   let over = ''; // why the page does not follow any more; 'evicted' can be resumed
   let silences = 0;
   let failures = 0;
@@ -99,32 +98,25 @@
     for (const t of [helloTimer, retryTimer, streamTimer]) clearTimeout(t);
     source?.close();
     source = null;
-    serial++;
   }
 
   function connect() {
     if (over) return;
     disconnect();
     heard = Date.now();
-    const fresh = template.cloneNode();
-    fresh.setAttribute('sse-connect', `${streamURL}#${serial}`);
-    replaceLive(fresh);
+    replaceLive(template.cloneNode());
   }
 
-  // After an answer that is no stream the extension tries for ever, without a cursor and from elements that are long
-  // gone. It gets a source that does nothing; connect tries again.
-  function inert() {
-    return Object.assign(new EventTarget(), { readyState: 2, close() {} });
-  }
-
-  htmx.createEventSource = (attribute) => {
-    const [url, mark = '0'] = attribute.split('#');
-    if (over || mark !== String(serial)) return inert();
+  // The extension calls this for a connector that appears.
+  htmx.createEventSource = (url) => {
     const u = new URL(url, location.href);
     u.searchParams.set('after', cursor);
     u.searchParams.set('tab', `${tab}.${generation}`);
     u.searchParams.set('epoch', list.dataset.epoch);
     const s = new EventSource(u);
+    // The extension would answer every drop with an error in the console, and a refusal with tries for ever, without a
+    // cursor and from elements that are long gone. connect does that better.
+    Object.defineProperty(s, 'onerror', { value: null, writable: true });
     source = s;
     const on = (name, act) => s.addEventListener(name, (event) => {
       if (s !== source) return;
@@ -339,13 +331,14 @@
     arrived = [];
     applying = undefined;
     const follow = atNewest();
-    const change = () => rows.forEach((row) => upsert(row, follow));
+    const change = () => {
+      for (const row of rows) upsert(row, follow);
+      if (follow) trim();
+      list.dispatchEvent(new Event('worklog:rows')); // app.js dresses them, which moves them too
+    };
     if (follow) change();
     else keepPlace(change);
-    if (follow) {
-      trim();
-      if (!newestFirst) goNewest();
-    }
+    if (follow && !newestFirst) goNewest();
     tellUnseen();
   }
 
