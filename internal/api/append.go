@@ -66,7 +66,7 @@ func (a *API) readSubmission(c echo.Context) (*submission, error) {
 	defer release()
 	buf := a.buffers.Get().(*bytes.Buffer)
 	defer a.putBuffer(buf)
-	sub := &submission{many: true}
+	sub := &submission{many: media == mediaNDJSON}
 	if media == mediaNDJSON {
 		err = lines(r.Body, buf, func(_ int, raw []byte) error {
 			d, err := worklog.DecodeDraft(raw)
@@ -91,13 +91,13 @@ func (s *submission) addJSON(raw []byte, now time.Time) error {
 	case len(raw) == 0:
 		return malformed("the body is empty")
 	case raw[0] == '{':
-		s.many = false
 		d, err := worklog.DecodeDraft(raw)
 		if worklog.CodeOf(err) == worklog.CodeMalformed {
 			return err
 		}
 		return s.add(d, err, now)
 	case raw[0] == '[':
+		s.many = true
 		for d, err := range worklog.DecodeDrafts(raw) {
 			if worklog.CodeOf(err) == worklog.CodeMalformed {
 				return err

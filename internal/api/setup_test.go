@@ -59,8 +59,13 @@ type server struct {
 
 func newServer(t testing.TB) *server {
 	t.Helper()
+	return newServerWithLimit(t, 60)
+}
+
+func newServerWithLimit(t testing.TB, perMinute int) *server {
+	t.Helper()
 	s := &server{t: t, store: storetest.New(t), clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}, spec: theContract(t)}
-	limiter := limit.New(limit.Options{PerMinute: 60, Import: 20_000, Now: s.clock.now})
+	limiter := limit.New(limit.Options{PerMinute: perMinute, Import: 20_000, Now: s.clock.now})
 	h := hub.New(web.NewSource(s.store), hub.Options{})
 	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
 	a := api.New(api.Deps{Store: s.store, Ingest: ing, Hub: h, Now: s.clock.now})
