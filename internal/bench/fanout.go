@@ -16,6 +16,8 @@ const (
 	idleTabs   = 1000
 	// settle lets the server finish with what the opening of streams has caused.
 	settle = 2 * time.Second
+	// counted is when PostgreSQL's statistics surely hold what an idle session has done: it reports after ten seconds.
+	counted = 12 * time.Second
 	// arrival bounds the wait for what is still under way when the last entry was posted.
 	arrival = 15 * time.Second
 	opening = 32 // streams that open at the same time
@@ -53,15 +55,19 @@ type audience struct {
 	readers sync.WaitGroup
 }
 
-// watch opens n streams, spread over the first topics users.
+// watch opens n streams, spread over the first topics users, as pages do: from the last change that they show.
 func (s *site) watch(ctx context.Context, d door, n, topics int) (*audience, error) {
+	revs, err := s.lastRevs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	a := &audience{streams: make([]*stream, n)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(opening)
 	for i := range n {
 		g.Go(func() error {
 			topic := i % topics
-			st, err := openStream(ctx, s.address, get(s.address, d.path, d.header(topic), d.accept), topic)
+			st, err := openStream(ctx, s.address, get(s.address, fmt.Sprintf("%s?after=%d", d.path, revs[topic]), d.header(topic), d.accept), topic)
 			if err != nil {
 				return err
 			}
@@ -75,6 +81,18 @@ func (s *site) watch(ctx context.Context, d door, n, topics int) (*audience, err
 		return nil, err
 	}
 	return a, nil
+}
+
+// lastRevs is how far the feed of each user has come.
+func (s *site) lastRevs(ctx context.Context) ([]int64, error) {
+	revs := make([]int64, users)
+	for i := range revs {
+		err := s.pool.QueryRow(ctx, "SELECT coalesce(max(last_rev), 0) FROM work_log_stats WHERE owner_id = $1", s.users[i].id).Scan(&revs[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return revs, nil
 }
 
 func (a *audience) close() {
@@ -111,6 +129,12 @@ func measureFanout(ctx context.Context, s *site, o options) ([]result, error) {
 	}
 	var results []result
 	for _, d := range doors {
+		if err := s.restartProgram(ctx); err != nil {
+			return results, err
+		}
+		if _, err := s.publish(ctx, fanout{topics: users, rate: 200}, settle); err != nil { // so that it holds what every program holds
+			return results, err
+		}
 		for _, f := range []fanout{
 			{topics: users, rate: 200, p50: 5 * time.Millisecond, p99: 15 * time.Millisecond},
 			{topics: 1, rate: 20, p99: 60 * time.Millisecond},
@@ -268,8 +292,7 @@ func (s *site) transactionsDuring(ctx context.Context, d time.Duration) (int64, 
 	}
 	defer db.Close(context.WithoutCancel(ctx))
 	count := func() (n int64, err error) {
-		// What a session has done shows up within a second after it is idle.
-		if err := rest(ctx, settle); err != nil {
+		if err := rest(ctx, counted); err != nil {
 			return 0, err
 		}
 		return n, db.QueryRow(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1", watched).Scan(&n)
@@ -278,7 +301,7 @@ func (s *site) transactionsDuring(ctx context.Context, d time.Duration) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	if err := rest(ctx, d-settle); err != nil {
+	if err := rest(ctx, d-counted); err != nil {
 		return 0, err
 	}
 	after, err := count()

@@ -42,6 +42,8 @@ type site struct {
 	dir      string
 	postgres *postgres.Server
 	pool     *pgxpool.Pool // for the comparisons: the same driver as the program's
+	binary   string
+	verbose  bool
 	program  *exec.Cmd
 	exited   chan struct{}
 	address  string
@@ -57,7 +59,7 @@ type user struct {
 }
 
 func openSite(ctx context.Context, binary string, verbose bool) (s *site, err error) {
-	s = &site{}
+	s = &site{binary: binary, verbose: verbose}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -80,7 +82,7 @@ func openSite(ctx context.Context, binary string, verbose bool) (s *site, err er
 	if s.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return nil, err
 	}
-	return s, s.startProgram(ctx, binary, verbose)
+	return s, s.startProgram(ctx)
 }
 
 // makeUsers writes them directly: a thousand invitations would measure something else.
@@ -117,17 +119,17 @@ func (s *site) makeUsers(ctx context.Context) error {
 }
 
 // startProgram runs the program as a process of its own with every limit lifted.
-func (s *site) startProgram(ctx context.Context, binary string, verbose bool) error {
+func (s *site) startProgram(ctx context.Context) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	s.address = address
-	s.program = exec.Command(binary, "serve")
+	s.program = exec.Command(s.binary, "serve")
 	s.program.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.DSN(), "LISTEN_ADDR="+address, "DATA_DIR="+s.dir, "LOG_LEVEL=warn",
 		"WORKLOG_RATE_LIMIT="+lifted, "WORKLOG_IMPORT_LIMIT="+lifted, "WORKLOG_TABS_PER_SESSION="+liftedTab, "WORKLOG_TABS_PER_USER="+liftedTab,
 		"WORKLOG_STREAMS_PER_TOKEN="+liftedTab)
-	if verbose {
+	if s.verbose {
 		s.program.Stderr = os.Stderr
 	}
 	if err := s.program.Start(); err != nil {
@@ -171,17 +173,30 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
+// stopProgram ends the program as a service manager does.
+func (s *site) stopProgram() {
+	if s.exited == nil {
+		return
+	}
+	_ = s.program.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.exited:
+	case <-time.After(stopTimeout):
+		_ = s.program.Process.Kill()
+		<-s.exited
+	}
+}
+
+// restartProgram makes the program forget what it has done: hashing the passwords of 50 logins alone leaves it with tens
+// of megabytes of memory that would hide what streams need.
+func (s *site) restartProgram(ctx context.Context) error {
+	s.stopProgram()
+	return s.startProgram(ctx)
+}
+
 // close takes the site down and removes it.
 func (s *site) close() {
-	if s.exited != nil {
-		_ = s.program.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-s.exited:
-		case <-time.After(stopTimeout):
-			_ = s.program.Process.Kill()
-			<-s.exited
-		}
-	}
+	s.stopProgram()
 	if s.pool != nil {
 		s.pool.Close()
 	}
