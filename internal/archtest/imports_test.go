@@ -68,6 +68,8 @@ func rooms() map[string][]string {
 			"github.com/andybalholm/cascadia", "github.com/chromedp", "golang.org/x/net/html",
 		},
 		"~/internal/faulttest": {},
+		"~/web/livetest":       {},
+		"~/web/readtest":       {},
 		"~/internal/replay":    {"~/worklog"},
 		"~/internal/bench": {
 			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/store",
