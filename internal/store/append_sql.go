@@ -129,7 +129,7 @@ func (p *plan) readEntries(rows pgx.Rows) error {
 			return err
 		}
 		st := &state{row: w.row(), before: worklog.Status(w.Status)}
-		st.size = sizeOf(&st.row)
+		st.size = st.encode()
 		byID := entryKey{owner: w.OwnerID, id: w.ID}
 		if known := p.entries[byID]; known != nil { // found by key and by id: one state
 			st = known
@@ -245,7 +245,7 @@ func (v *entryColumns) add(st *state, keep bool) {
 	v.id, v.conversation, v.token = append(v.id, uuidOf(r.ID)), append(v.conversation, uuidOf(r.ConversationID)), append(v.token, uuidOf(r.TokenID))
 	v.key, v.parent = append(v.key, nullable(r.Key)), append(v.parent, nullable(r.Parent))
 	v.kind, v.status, v.tool = append(v.kind, string(r.Type)), append(v.status, string(r.Status)), append(v.tool, r.Tool)
-	v.title, v.details, v.meta = append(v.title, r.Title), append(v.details, r.Details), append(v.meta, metadataJSON(r.Metadata))
+	v.title, v.details, v.meta = append(v.title, r.Title), append(v.details, r.Details), append(v.meta, st.meta)
 	v.source, v.repeats = append(v.source, r.Source), append(v.repeats, int32(r.Repeats))
 	v.inferred, v.keep = append(v.inferred, r.Inferred), append(v.keep, keep)
 	v.started, v.ended, v.logged = append(v.started, nullable(r.StartedAt)), append(v.ended, nullable(r.EndedAt)), append(v.logged, r.LoggedAt)
@@ -255,8 +255,8 @@ func (p *plan) queueInserts(b *pgx.Batch) {
 	var v entryColumns
 	for _, st := range p.inserts {
 		conv := p.conversations[conversationKey{owner: st.row.Owner, id: st.row.ConversationID}]
+		p.deltas[st.row.Owner].Bytes += st.encode()
 		v.add(st, conv != nil && conv.keep)
-		p.deltas[st.row.Owner].Bytes += sizeOf(&st.row)
 	}
 	b.Queue(sqlInsertEntries, v.owner, v.seq, v.rev, v.id, v.conversation, v.key, v.parent, v.kind, v.status, v.tool, v.title, v.details, v.meta,
 		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep)
@@ -269,11 +269,6 @@ func (p *plan) queueUpdates(b *pgx.Batch) {
 	}
 	b.Queue(sqlUpdateEntries, v.owner, v.seq, v.rev, v.status, v.kind, v.tool, v.title, v.details, v.meta, v.parent, v.source, v.repeats,
 		v.inferred, v.started, v.ended, p.batch.Now)
-}
-
-// sizeOf is what an entry counts towards its owner's bytes.
-func sizeOf(r *Row) int64 {
-	return int64(len(r.Title) + len(r.Details) + len(metadataJSON(r.Metadata)))
 }
 
 // metadataJSON writes metadata that Validate has accepted.

@@ -71,7 +71,7 @@ func (s *Store) appendOwn(ctx context.Context, tx bun.Tx, stats *statsRow, d wor
 	p.stats[stats.OwnerID] = stats
 	p.decide()
 	st := p.inserts[0]
-	p.deltas[stats.OwnerID].Bytes += sizeOf(&st.row)
+	p.deltas[stats.OwnerID].Bytes += st.encode()
 	if _, err := tx.NewInsert().Model(modelOf(&st.row)).Exec(ctx); err != nil {
 		return err
 	}

@@ -40,8 +40,15 @@ type state struct {
 	row     Row
 	before  worklog.Status // as it stood before the batch; empty when new
 	size    int64          // bytes before the batch
+	meta    string         // the metadata as JSON, once encode has run
 	changed bool
 	write   int // the index of the write that made it, for new ones
+}
+
+// encode writes the metadata as JSON and returns what the entry counts towards its owner's bytes.
+func (st *state) encode() int64 {
+	st.meta = metadataJSON(st.row.Metadata)
+	return int64(len(st.row.Title) + len(st.row.Details) + len(st.meta))
 }
 
 // conversationState is a conversation that writes of the batch belong to.
@@ -113,7 +120,7 @@ func (p *plan) number(st *state) {
 	d.LastRev++
 	st.row.Rev = d.LastRev
 	st.row.UpdatedAt = p.batch.Now
-	d.Bytes += sizeOf(&st.row) - st.size
+	d.Bytes += st.encode() - st.size
 }
 
 // finishResults copies the final rows into the results: a later write of the batch may have changed them.
