@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -205,6 +206,14 @@ func TestBodiesThatMakeNoSenseAreRefused_S14(t *testing.T) {
 		if p := a.problem(t); a.status != c.status || p.Code != c.code {
 			t.Errorf("%s: %d %+v, want %d", name, a.status, p, c.status)
 		}
+	}
+	chunked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/logs", io.MultiReader(strings.NewReader(long), strings.NewReader("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunked.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
+	if res, err := s.spec.RoundTrip(chunked); err != nil || res.StatusCode != 413 {
+		t.Errorf("8 MiB and 1 without a length: %v, %v", res, err)
 	}
 	for _, encoding := range []string{"gzip", "br", "deflate, gzip"} {
 		if a := s.do(http.MethodPost, "/api/v1/logs", token, "\x1f\x8b", "Content-Encoding", encoding); a.status != 415 {
