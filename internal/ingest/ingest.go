@@ -28,6 +28,8 @@ const (
 	maxBatchBytes   = 16 << 20
 	// queueTimeout is how long a request waits for its commit before it is told to try again.
 	queueTimeout = 5 * time.Second
+	// answerTimeout is how long a writer waits at most, whatever a commit that hangs is about to do.
+	answerTimeout = queueTimeout + time.Second
 	// batchTimeout ends a transaction that hangs.
 	batchTimeout = 10 * time.Second
 	// lockedPause is when a request is tried again whose owner another writer holds.
@@ -263,12 +265,16 @@ func (s *Service) run(ctx context.Context, r *request) error {
 		s.limiter.Release(r.imports, r.imports.N)
 		return err
 	}
+	timer := time.NewTimer(answerTimeout)
+	defer timer.Stop()
 	select {
 	case <-r.done:
+		return r.err
+	case <-timer.C:
+		return unavailable("the commit takes too long", nil)
 	case <-ctx.Done(): // the caller is gone; the drafts may still be stored
 		return unavailable("the request ended before the commit", ctx.Err())
 	}
-	return r.err
 }
 
 func (s *Service) enqueue(r *request) error {

@@ -33,6 +33,7 @@ type faulty struct {
 	*store.Store
 	mu   sync.Mutex
 	errs []error
+	hang chan struct{} // Append waits for it
 }
 
 func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []int64, error) {
@@ -41,7 +42,11 @@ func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []i
 	if len(f.errs) > 0 {
 		err, f.errs = f.errs[0], f.errs[1:]
 	}
+	hang := f.hang
 	f.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -408,4 +413,16 @@ func TestAStoppedServiceRefusesAndKeepsWhatItAccepted(t *testing.T) {
 	if _, err := b.Append(b.ctx, b.me, []worklog.Draft{{Title: "late"}}); worklog.CodeOf(err) != worklog.CodeUnavailable {
 		t.Errorf("error %v", err)
 	}
+}
+
+func TestACommitThatHangsIsAnsweredAsUnknown(t *testing.T) {
+	b := setup(t)
+	b.store.hang = make(chan struct{})
+	began := time.Now()
+	_, err := b.Append(b.ctx, b.me, []worklog.Draft{{Title: "x", Key: "k"}})
+	if worklog.CodeOf(err) != worklog.CodeUnavailable || time.Since(began) > 9*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+	close(b.store.hang)
+	wantOutcomes(t, b.append(t, b.me, worklog.Draft{Title: "x", Key: "k"}), "unchanged")
 }
