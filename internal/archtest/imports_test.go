@@ -14,7 +14,7 @@ import (
 const module = "github.com/worklogdev/worklog"
 
 // rooms says what each package may import beyond the standard library; "~" stands for the module. A package that is
-// not here must be given a room first.
+// not here must be given a room first. It is long because it is one table.
 func rooms() map[string][]string {
 	return map[string][]string{
 		// The public package: whoever imports it gets nothing else.
