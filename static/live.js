@@ -80,7 +80,7 @@
       line.id = 'live-note';
       line.className = 'teamnote';
       line.setAttribute('role', 'status');
-      list.closest('.feed')?.before(line);
+      keepPlace(() => list.closest('.feed')?.before(line));
     }
     line.replaceChildren(`${text} `, ...(action ? [action] : []));
   }
@@ -307,11 +307,14 @@
   // Rows come and go above the window; what is in it must not move. The browser's own anchoring would correct twice.
   document.documentElement.style.overflowAnchor = 'none';
 
+  // Places are taken again in a microtask: app.js dresses new rows in one, before this one, and nothing is painted yet.
   function keepPlace(change) {
     const anchor = [...list.children].find((row) => row.getBoundingClientRect().bottom > 0);
     const before = anchor?.getBoundingClientRect().top;
     change();
-    if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: 'instant' });
+    queueMicrotask(() => {
+      if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: 'instant' });
+    });
   }
 
   // ---- The list ----
@@ -334,11 +337,11 @@
     const change = () => {
       for (const row of rows) upsert(row, follow);
       if (follow) trim();
-      list.dispatchEvent(new Event('worklog:rows')); // app.js dresses them, which moves them too
     };
-    if (follow) change();
-    else keepPlace(change);
-    if (follow && !newestFirst) goNewest();
+    if (follow) {
+      change();
+      if (!newestFirst) queueMicrotask(goNewest);
+    } else keepPlace(change);
     tellUnseen();
   }
 
