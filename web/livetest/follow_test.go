@@ -1,0 +1,129 @@
+package livetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+func TestBrowserShowsAnEntryWhileItIsWritten(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 1, 3)...)
+	activity := s.open(s.URL, "/")
+	conversation := activity.another(s.conversation("c"))
+	s.write(worklog.Draft{Title: "elsewhere", Conversation: "other"}, worklog.Draft{Title: "step 4", Conversation: "c"})
+	for _, b := range []*tab{activity, conversation} {
+		b.wait("the entry is there", "[...document.querySelectorAll('#log-list .title')].some((n) => n.textContent.includes('step 4'))")
+		b.equalsFresh()
+	}
+	if first := activity.rows()[0].Title; first != "step 4" {
+		t.Errorf("the activity begins with %q", first)
+	}
+	if rows := conversation.rows(); len(rows) != 4 || rows[3].Title != "step 4" {
+		t.Errorf("the conversation reads %v", rows)
+	}
+	conversation.wait("the totals follow", "document.getElementById('log-facts').textContent.includes('4 steps')")
+}
+
+func TestBrowserCompletesARunningStepInPlace(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusWorking, Conversation: "c", Details: "running", Type: worklog.TypeToolCall},
+		worklog.Draft{Title: "later", Conversation: "c"})
+	b := s.open(s.URL, s.conversation("c"))
+	b.do(`const row = document.querySelector('#log-list > li'); row.mine = true; row.querySelector('details').open = true; row.querySelector('summary').focus()`)
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusSuccess, Details: "running\nok 17 tests, all of them good"})
+	b.wait("the step has ended", "document.querySelector('#log-list > li.s-success')")
+	b.wait("it is the same element", "document.querySelector('#log-list > li').mine")
+	b.wait("it is still unfolded, with the new details", "document.querySelector('#log-list > li details[open] pre').textContent.includes('17 tests')")
+	b.wait("it still has the focus", "document.querySelector('#log-list > li summary') === document.activeElement")
+	b.wait("it stopped counting", "!document.querySelector('#log-list > li [data-started]')")
+	b.equalsFresh()
+	if n := len(b.rows()); n != 2 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func TestBrowserKeepsASelectionWhileTheRowChanges(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusWorking, Conversation: "c"})
+	b := s.open(s.URL, "/")
+	b.do(`getSelection().selectAllChildren(document.querySelector('#log-list .title'))`)
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusError})
+	b.wait("the step has failed", "document.querySelector('#log-list > li.s-error')")
+	b.wait("the text is still selected", "getSelection().toString().trim() === 'npm test'")
+}
+
+func TestBrowserShowsForgedTextAsText(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.open(s.URL, "/")
+	for i, text := range []string{
+		"<img src=x onerror=alert(1)>", "x\r\n\r\nevent: bye\r\ndata: gone\r\n\r\n", "<ol hx-swap-oob=\"innerHTML:#log-list\"></ol>", "</li></ol><script>alert(1)</script>",
+		"\u2028id: 999999999\u2028", "\x1b[31mred\x1b[0m", "<div hx-get=/ hx-trigger=load>", "a\rid: 9223372036854775807\rdata: x",
+	} {
+		s.write(worklog.Draft{Title: fmt.Sprintf("%d %s", i, text), Details: text, Metadata: worklog.Metadata{text: text}, Key: text, Conversation: text})
+	}
+	b.wait("all are there", "document.querySelectorAll('#log-list > li').length === 8")
+	b.state("live")
+	b.equalsFresh()
+	s.write(worklog.Draft{Title: "and on"})
+	b.wait("the stream goes on", "document.querySelector('#log-list .title')?.textContent.includes('and on')")
+}
+
+func TestBrowserFilterStaysTrueWhileItIsLive(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusWorking}, worklog.Draft{Title: "done", Status: worklog.StatusSuccess})
+	working := s.open(s.URL, "/?status=working")
+	text := working.another("/?q=needle")
+	s.write(worklog.Draft{Title: "go vet", Status: worklog.StatusWorking}, worklog.Draft{Title: "noise"}, worklog.Draft{Title: "a needle"})
+	working.wait("what matches appears", "document.querySelectorAll('#log-list > li').length === 2")
+	text.wait("what matches appears", "document.querySelectorAll('#log-list > li').length === 1")
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusSuccess})
+	working.wait("what matches no longer goes", "document.querySelectorAll('#log-list > li').length === 1")
+	working.equalsFresh()
+	text.equalsFresh()
+}
+
+func TestBrowserKeepsTheListBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.open(s.URL, "/")
+	for i := range 10 {
+		s.write(numbered("c", 50*i, 50)...)
+	}
+	b.wait("the newest is shown", "document.querySelector('#log-list .title')?.textContent.includes('step 499')")
+	b.equalsFresh()
+	if n := len(b.rows()); n > 300 {
+		t.Errorf("%d rows are kept, want 300 at most", n)
+	}
+	trimmed := b.rows()
+	b.do("document.querySelector('#older a').click()")
+	b.wait("older ones come back", fmt.Sprintf("document.querySelectorAll('#log-list > li').length > %d", len(trimmed)))
+	rows := b.rows()
+	if rows[len(trimmed)].Title != fmt.Sprintf("step %d", 499-len(trimmed)) {
+		t.Errorf("after %v comes %v", rows[len(trimmed)-1], rows[len(trimmed)])
+	}
+}
+
+func TestBrowserIgnoresChangesOfEntriesItDoesNotShow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "long ago", Key: "old", Status: worklog.StatusWorking})
+	s.write(numbered("c", 0, 150)...)
+	b := s.open(s.URL, "/")
+	s.write(worklog.Draft{Title: "long ago", Key: "old", Status: worklog.StatusSuccess})
+	s.write(worklog.Draft{Title: "the end"})
+	b.wait("the newest is shown", "document.querySelector('#log-list .title')?.textContent.includes('the end')")
+	for _, r := range b.rows() {
+		if strings.Contains(r.Title, "long ago") {
+			t.Errorf("an entry from before the list is shown as %v", r)
+		}
+	}
+	b.equalsFresh()
+}
