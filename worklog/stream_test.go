@@ -122,20 +122,21 @@ func TestAStreamFromNowSkipsWhatExists(t *testing.T) {
 func TestAStreamThatMakesNoSenseEnds(t *testing.T) {
 	t.Parallel()
 	huge := "event: entry\n" + strings.Repeat("data: "+strings.Repeat("x", 1<<20)+"\n", 6) + "\n"
-	for name, body := range map[string]string{
-		"not an entry": "event: entry\nid: 1\ndata: [1]\n\n", "huge": huge, "one huge line": "data: " + strings.Repeat("x", 5<<20), "bye": "event: bye\ndata: gone\n\n",
+	for body, code := range map[string]worklog.Code{
+		"event: entry\nid: 1\ndata: [1]\n\n": worklog.CodeMalformed, huge: worklog.CodeMalformed, "data: " + strings.Repeat("x", 5<<20): worklog.CodeMalformed,
+		"event: bye\ndata: gone\n\n": worklog.CodeNotFound, "event: bye\ndata: signed-out\n\n": worklog.CodeUnauthorized, "event: bye\ndata: other\n\n": worklog.CodeForbidden,
 	} {
 		c := wire(func(*http.Request, []byte) (*http.Response, error) {
 			return eventStream(io.NopCloser(strings.NewReader(body)))
 		}).client()
 		n := 0
 		for _, err := range c.Stream(t.Context(), worklog.StreamQuery{}) {
-			if n++; err == nil {
-				t.Errorf("%s: no error", name)
+			if n++; worklog.CodeOf(err) != code {
+				t.Errorf("%.40q: %v, want %s", body, err, code)
 			}
 		}
 		if n != 1 {
-			t.Errorf("%s: yielded %d times", name, n)
+			t.Errorf("%.40q: yielded %d times", body, n)
 		}
 	}
 }

@@ -160,6 +160,7 @@ func TestWhenEveryDraftIsInvalidTheAnswerIs422(t *testing.T) {
 	}
 }
 
+// It is long because it is a table: one line for each body.
 func TestBodiesThatMakeNoSenseAreRefused_S14(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
