@@ -257,7 +257,7 @@
     if (!list || event.target !== list || list.dataset.order !== 'asc') return;
     const anchor = list.firstElementChild;
     const before = anchor?.getBoundingClientRect().top;
-    list.addEventListener('htmx:afterSettle', () => {
+    list.addEventListener('htmx:afterSwap', () => {
       dressRows();
       if (anchor?.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - before);
     }, { once: true });
