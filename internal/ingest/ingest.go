@@ -54,7 +54,7 @@ type directory interface {
 
 // Options configure a [Service].
 type Options struct {
-	Log *slog.Logger
+	Log *slog.Logger     // nil: nothing
 	Now func() time.Time // nil: time.Now
 }
 
@@ -82,6 +82,9 @@ type Service struct {
 func New(st appender, users directory, limiter *limit.Limiter, announce func(owner int64), o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
 		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now,
