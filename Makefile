@@ -5,6 +5,8 @@
 DEMO_DIR ?= $(CURDIR)/.cache/demo
 GO_DIRS = $(filter-out node_modules/ bin/,$(wildcard */))
 LDFLAGS = -s -w
+# A newer Node than the system's, if .ci/setup had to fetch one.
+export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9/_-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
