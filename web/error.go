@@ -13,6 +13,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/problem"
+	"github.com/worklogdev/worklog/internal/sse"
 	"github.com/worklogdev/worklog/web/view"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -28,7 +29,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	req := c.Request()
 	switch {
 	case isBrowserStream(s.route(c)) && e.Code != worklog.CodeForbidden && e.Code != worklog.CodeMethod:
-		endStream(c, e)
+		s.endStream(c, e)
 	case isMachine(req.URL.Path) || wantsJSON(req):
 		problem.Write(c.Response(), req, e)
 	case e.Code == worklog.CodeUnauthorized && isPageVisit(req):
@@ -77,7 +78,7 @@ func isPageVisit(r *http.Request) bool {
 }
 
 // endStream answers a page's stream that could not begin, in words that its page understands.
-func endStream(c echo.Context, e *worklog.Error) {
+func (s *Server) endStream(c echo.Context, e *worklog.Error) {
 	end := hub.EndFailed
 	switch e.Code {
 	case worklog.CodeUnauthorized:
@@ -85,7 +86,7 @@ func endStream(c echo.Context, e *worklog.Error) {
 	case worklog.CodeNotFound:
 		end = hub.EndGone
 	}
-	farewell(start(c), end)
+	s.startStream(c, func(_ context.Context, out *sse.Writer) { farewell(out, end) })
 }
 
 // errorPage shows e to a person. If even that page can not be rendered, a spare one is sent.

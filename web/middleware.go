@@ -63,9 +63,7 @@ func (s *Server) logRequest(c echo.Context, id string, o Observation) {
 		slog.String("method", o.Method), slog.String("route", o.Route), slog.String("path", s.maskedPath(c)),
 		slog.Int("status", o.Status), slog.Int64("bytes", c.Response().Size), slog.String("ip", c.RealIP()), slog.String("request_id", id),
 	}
-	if o.Stream {
-		attrs = append(attrs, slog.Float64("open_seconds", o.Took.Seconds()))
-	} else {
+	if !o.Stream { // a stream says itself when it ends, and how long it was open
 		attrs = append(attrs, slog.Float64("ms", float64(o.Took.Microseconds())/1000))
 	}
 	if p := account.PrincipalFrom(c.Request().Context()); p != nil {

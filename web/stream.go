@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/hub"
+	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/internal/sse"
 	"github.com/worklogdev/worklog/internal/store"
 )
@@ -69,29 +71,24 @@ func (s *Server) serveStreamAsOf(c echo.Context, q store.EntryQuery, asOf time.T
 	if q.Unfiled || !q.Filter.Zero() {
 		w.Read = NewSource(s.store).filteredFrames(q)
 	}
-	out := &pageOutput{Writer: start(c), s: s, user: p.User.ID, q: q}
-	defer func() { c.Response().Size = out.Written() }()
-	if !known {
-		farewell(out.Writer, hub.EndBehind)
-		return nil
+	st := &pageStream{s: s, user: p.User.ID, q: q, epoch: epoch, requestID: c.Response().Header().Get(problem.RequestIDHeader)}
+	end := hub.EndBehind
+	if known {
+		st.tab, end = s.hub.Open(w)
 	}
-	tab, end := s.hub.Open(w)
-	if end != 0 {
-		farewell(out.Writer, end)
-		return nil
-	}
-	defer tab.Close()
-	if err := out.hello(place.cursor, epoch); err != nil {
-		return nil // the reader has gone
-	}
-	farewell(out.Writer, tab.Serve(req.Context(), out))
+	s.startStream(c, func(ctx context.Context, out *sse.Writer) {
+		if st.tab != nil {
+			end = st.serve(ctx, out)
+		}
+		farewell(out, end)
+	})
 	return nil
 }
 
-// start sends the headers of a stream, past Echo's wrapper, which hides the errors of a flush.
-func start(c echo.Context) *sse.Writer {
+// startStream answers with a stream that body writes. Body may outlive the request, and must not hold on to it.
+func (s *Server) startStream(c echo.Context, body func(context.Context, *sse.Writer)) {
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
-	return sse.Start(c.Response().Writer)
+	sse.Serve(c.Response().Writer, c.Request(), s.hub.Go, body) // past Echo's wrapper, which hides the errors of a flush
 }
 
 // place is where in its feed a page stands, and which page it is.
@@ -141,28 +138,44 @@ func parseTab(q url.Values) (id string, generation int) {
 // rememberlessTab names a page that does not name itself: it counts, and can not come back.
 func rememberlessTab() string { return "anonymous-" + strconv.FormatUint(rand.Uint64(), 36) }
 
-// pageOutput is a page's stream as the hub sees it.
-type pageOutput struct {
+// pageStream is a page's stream: its tab, and what of its request it needs.
+type pageStream struct {
 	*sse.Writer
-	s       *Server
-	user    int64 // who reads
-	q       store.EntryQuery
-	flushed time.Time
+	s         *Server
+	tab       *hub.Tab
+	user      int64 // who reads
+	q         store.EntryQuery
+	epoch     string
+	requestID string
+	flushed   time.Time
+}
+
+// serve writes the stream until it ends, and returns why.
+func (st *pageStream) serve(ctx context.Context, out *sse.Writer) hub.End {
+	defer st.tab.Close()
+	opened := time.Now()
+	st.Writer = out
+	if err := st.hello(); err != nil {
+		return hub.EndLeft
+	}
+	end := st.tab.Serve(ctx, st)
+	st.s.log.Info("stream ended", "why", end.String(), "open_seconds", time.Since(opened).Seconds(), "bytes", out.Written(), "user", st.user, "request_id", st.requestID)
+	return end
 }
 
 // hello is the first event: where the stream begins, and what the page compares itself with.
-func (o *pageOutput) hello(cursor int64, epoch string) error {
-	b, err := json.Marshal(map[string]string{"version": o.s.version, "epoch": epoch})
+func (st *pageStream) hello() error {
+	b, err := json.Marshal(map[string]string{"version": st.s.version, "epoch": st.epoch})
 	if err != nil {
 		return err
 	}
-	return o.Send(sse.Event{Name: "hello", ID: cursor, Data: string(b), Retry: between(2*time.Second, 5*time.Second)})
+	return st.Send(sse.Event{Name: "hello", ID: st.tab.Cursor(), Data: string(b), Retry: between(2*time.Second, 5*time.Second)})
 }
 
 // Flush sends the batch.
-func (o *pageOutput) Flush() error {
-	o.flushed = time.Now()
-	return o.Writer.Flush()
+func (st *pageStream) Flush() error {
+	st.flushed = time.Now()
+	return st.Writer.Flush()
 }
 
 // farewell ends a stream. Terminal ends are said and stay, "reset" asks for the page again; after every other end the

@@ -65,18 +65,18 @@ func (t *totals) total(id string) *total {
 }
 
 // Settled tells a conversation's page its new totals. A failure costs nothing but that: the next news brings them.
-func (o *pageOutput) Settled(ctx context.Context) error {
-	if o.q.Conversation == "" {
+func (st *pageStream) Settled(ctx context.Context) error {
+	if st.q.Conversation == "" {
 		return nil
 	}
-	conv, err := o.s.totals.of(ctx, o.q.Owner, o.q.Conversation, o.flushed)
+	conv, err := st.s.totals.of(ctx, st.q.Owner, st.q.Conversation, st.flushed)
 	if err != nil {
 		return nil
 	}
 	var b bytes.Buffer
-	c := view.Conversation{Conversation: conv.Conversation, Mine: conv.OwnerID == o.user, Failed: conv.ErrorCount, LastStatus: lastStatus(conv)}
+	c := view.Conversation{Conversation: conv.Conversation, Mine: conv.OwnerID == st.user, Failed: conv.ErrorCount, LastStatus: lastStatus(conv)}
 	if err := view.FactsUpdate(c).Render(ctx, &b); err != nil {
 		return nil
 	}
-	return o.Send(sse.Event{Name: "stats", Data: b.String(), NoID: true})
+	return st.Send(sse.Event{Name: "stats", Data: b.String(), NoID: true})
 }

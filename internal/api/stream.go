@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/hub"
+	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/internal/sse"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -38,19 +41,28 @@ func (a *API) stream(c echo.Context) error {
 	if end != 0 {
 		return refusal(end)
 	}
+	log := a.log.With("user", who.User.ID, "request_id", c.Response().Header().Get(problem.RequestIDHeader))
+	c.Response().Committed, c.Response().Status = true, http.StatusOK
+	sse.Serve(c.Response().Writer, c.Request(), a.hub.Go, func(ctx context.Context, out *sse.Writer) { // past Echo's wrapper, which hides the errors of a flush
+		serveTab(ctx, tab, out, log)
+	})
+	return nil
+}
+
+// serveTab writes a stream until it ends. It may outlive the request.
+func serveTab(ctx context.Context, tab *hub.Tab, out *sse.Writer, log *slog.Logger) {
 	defer tab.Close()
-	res := c.Response()
-	res.Committed, res.Status = true, http.StatusOK
-	out := sse.Start(res.Writer) // past Echo's wrapper, which hides the errors of a flush
-	defer func() { res.Size = out.Written() }()
+	opened := time.Now()
+	cursor := tab.Cursor()
 	hello := sse.Event{Name: "hello", ID: cursor, Data: strconv.FormatInt(cursor, 10), Retry: 2*time.Second + rand.N(3*time.Second)}
 	if err := out.Send(hello); err != nil {
-		return nil // the reader has gone
+		return // the reader has gone
 	}
-	if end := tab.Serve(c.Request().Context(), out); end.Terminal() {
+	end := tab.Serve(ctx, out)
+	if end.Terminal() {
 		_ = out.Send(sse.Event{Name: "bye", Data: end.String(), NoID: true})
 	}
-	return nil
+	log.Info("stream ended", "why", end.String(), "open_seconds", time.Since(opened).Seconds(), "bytes", out.Written())
 }
 
 // startOf checks a cursor against the feed. None, -1, is the head: such a stream begins now.

@@ -53,6 +53,8 @@ type Options struct {
 const (
 	// queryTimeout bounds one question to the Source.
 	queryTimeout = 5 * time.Second
+	// farewellTimeout is how long Run waits for streams that were told to end.
+	farewellTimeout = 5 * time.Second
 	// readBatch is how many frames one query brings.
 	readBatch = 200
 )
@@ -86,9 +88,11 @@ type Hub struct {
 	readers chan struct{} // a place for each tab that replays
 
 	recheckNow chan struct{} // one slot: sessions and tokens are to be looked up
+	streamless chan struct{} // closed when the hub is, and all streams have ended
 
 	mu       sync.Mutex
 	closed   bool
+	streams  int // started by Go
 	tabs     int
 	feeds    map[int64]*feed
 	sessions map[string][]*Tab // the tabs of each session, oldest first
@@ -108,6 +112,7 @@ func New(src Source, o Options) *Hub {
 		readers: make(chan struct{}, o.Readers),
 
 		recheckNow: make(chan struct{}, 1),
+		streamless: make(chan struct{}),
 		feeds:      map[int64]*feed{},
 		sessions:   map[string][]*Tab{},
 		users:      map[int64][]*Tab{},
@@ -130,24 +135,57 @@ func (h *Hub) Hint(owner int64) {
 	}
 }
 
-// Run reads feeds and sweeps until ctx ends. Then it ends every tab and returns when its workers have.
+// Run reads feeds and sweeps until ctx ends. Then it ends every tab, and returns when its workers and streams have
+// ended.
 func (h *Hub) Run(ctx context.Context) error {
-	defer h.Shutdown()
 	var workers sync.WaitGroup
-	defer workers.Wait()
 	for range h.o.Workers {
 		workers.Go(func() { h.work(ctx) })
 	}
 	h.sweepUntil(ctx)
+	workers.Wait()
+	h.Shutdown()
+	select {
+	case <-h.streamless:
+	case <-time.After(farewellTimeout):
+	}
 	return nil
 }
 
 // Shutdown ends every tab and refuses new ones. It does not wait.
 func (h *Hub) Shutdown() {
 	h.mu.Lock()
+	if !h.closed && h.streams == 0 {
+		close(h.streamless)
+	}
 	h.closed = true
 	h.mu.Unlock()
 	h.endWhere(func(*Tab) bool { return true }, EndStopping)
+}
+
+// Go runs a stream in a goroutine that Run waits for, and survives its panic. After Shutdown it runs it at once: there
+// is only a farewell left to say.
+func (h *Hub) Go(stream func()) {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		h.guarded("end a stream", stream)
+		return
+	}
+	h.streams++
+	h.mu.Unlock()
+	go func() {
+		defer h.streamEnded()
+		h.guarded("serve a stream", stream)
+	}()
+}
+
+func (h *Hub) streamEnded() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.streams--; h.streams == 0 && h.closed {
+		close(h.streamless)
+	}
 }
 
 func (h *Hub) work(ctx context.Context) {

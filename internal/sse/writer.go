@@ -14,35 +14,30 @@ const (
 	maxBatch = 256 << 10
 )
 
-// Start answers with the headers of a stream and returns its writer. Nothing may have been written before. W should be
-// the server's own ResponseWriter: the errors of a flush do not pass through every wrapper.
-func Start(w http.ResponseWriter) *Writer {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses also waits for more to compress
-	h.Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	return &Writer{w: w, control: http.NewResponseController(w)}
+// transport is a connection as a Writer needs it.
+type transport interface {
+	Write(b []byte) (int, error)
+	Flush() error
+	SetWriteDeadline(t time.Time) error
 }
 
-// Writer writes events in batches. Only the handler's goroutine may use it.
+// Writer writes events in batches. Only one goroutine may use it.
 type Writer struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	batch   int // bytes since the last flush
-	total   int64
+	t     transport
+	batch int // bytes since the last flush
+	total int64
 }
 
 // Frame adds an event in wire form to the batch.
 func (w *Writer) Frame(wire []byte) error {
 	if w.batch == 0 {
-		if err := w.deadline(time.Now().Add(writeTimeout)); err != nil {
+		if err := w.t.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err
 		}
 	}
 	w.batch += len(wire)
 	w.total += int64(len(wire))
-	if _, err := w.w.Write(wire); err != nil {
+	if _, err := w.t.Write(wire); err != nil {
 		return err
 	}
 	if w.batch > maxBatch {
@@ -58,18 +53,10 @@ func (w *Writer) Flush() error {
 		return nil
 	}
 	w.batch = 0
-	if err := w.control.Flush(); err != nil {
+	if err := w.t.Flush(); err != nil {
 		return err
 	}
-	return w.deadline(time.Time{})
-}
-
-// deadline sets the deadline of the next writes. A recorder in a test has none, and can not block either.
-func (w *Writer) deadline(at time.Time) error {
-	if err := w.control.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
+	return w.t.SetWriteDeadline(time.Time{})
 }
 
 // Send sends one event at once.
@@ -90,3 +77,32 @@ func (w *Writer) Settled(context.Context) error { return nil }
 
 // Written is how many bytes were written in all.
 func (w *Writer) Written() int64 { return w.total }
+
+// setHeaders says what the answer is, and keeps proxies from waiting for more of it.
+func setHeaders(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses also waits for more to compress
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// answer is the ordinary answer to a request.
+type answer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func newAnswer(w http.ResponseWriter) *answer {
+	setHeaders(w.Header())
+	w.WriteHeader(http.StatusOK)
+	return &answer{w, http.NewResponseController(w)}
+}
+
+func (a *answer) Flush() error { return a.control.Flush() }
+
+// SetWriteDeadline bounds the next writes. A recorder in a test has no deadline, and can not block either.
+func (a *answer) SetWriteDeadline(at time.Time) error {
+	if err := a.control.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}

@@ -41,10 +41,12 @@ func (r *recorder) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
+func writerOf(w http.ResponseWriter) *Writer { return &Writer{t: newAnswer(w)} }
+
 func TestBatchIsOneFlushUnderADeadlineThatIsCleared(t *testing.T) {
 	t.Parallel()
 	r := &recorder{ResponseWriter: httptest.NewRecorder()}
-	w := Start(r)
+	w := writerOf(r)
 	for range 3 {
 		if err := w.Frame([]byte("data: x\n\n")); err != nil {
 			t.Fatal(err)
@@ -66,7 +68,7 @@ func TestBatchIsOneFlushUnderADeadlineThatIsCleared(t *testing.T) {
 func TestHugeBatchIsFlushedOnTheWay(t *testing.T) {
 	t.Parallel()
 	r := &recorder{ResponseWriter: httptest.NewRecorder()}
-	w := Start(r)
+	w := writerOf(r)
 	for range 5 {
 		if err := w.Frame(make([]byte, 100<<10)); err != nil {
 			t.Fatal(err)
@@ -82,7 +84,7 @@ func TestReaderWhoDoesNotReadIsGivenUp(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	ended := make(chan error, 1)
 	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w := Start(&hasty{rw, http.NewResponseController(rw)})
+		w := writerOf(&hasty{rw, http.NewResponseController(rw)})
 		var err error
 		for err == nil && r.Context().Err() == nil {
 			err = w.Frame(make([]byte, 200<<10))
@@ -123,7 +125,7 @@ func TestIdleStreamOutlivesItsWriteDeadlineOverHTTP2(t *testing.T) {
 	t.Parallel()
 	next := make(chan struct{})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w := Start(&hasty{rw, http.NewResponseController(rw)})
+		w := writerOf(&hasty{rw, http.NewResponseController(rw)})
 		for cursor := int64(1); ; cursor++ {
 			if w.Ping(cursor) != nil {
 				return
@@ -172,7 +174,7 @@ func TestDeadlineIsTenSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{ResponseWriter: httptest.NewRecorder()}
-		if err := Start(r).Frame([]byte("data: x\n\n")); err != nil {
+		if err := writerOf(r).Frame([]byte("data: x\n\n")); err != nil {
 			t.Fatal(err)
 		}
 		if d := time.Until(r.deadline); d != 10*time.Second {
