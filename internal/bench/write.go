@@ -35,17 +35,18 @@ func measureWrites(ctx context.Context, s *site, o options) ([]result, error) {
 		return nil, err
 	}
 	rounds := []struct {
+		what    string
 		into    *[]float64
 		measure func() (float64, error)
 	}{
-		{&copied, func() (float64, error) { return base.copy(ctx, &n, copyRows, false) }},
-		{&few, func() (float64, error) { return s.postSingles(ctx, &n, fewClients, o.duration) }},
-		{&single, func() (float64, error) { return base.singles(ctx, &n, o.duration) }},
-		{&many, func() (float64, error) { return s.postSingles(ctx, &n, manyClients, o.duration) }},
+		{"COPY", &copied, func() (float64, error) { return base.copy(ctx, &n, copyRows, false) }},
+		{"HTTP, 64 clients", &few, func() (float64, error) { return s.postSingles(ctx, &n, fewClients, o.duration) }},
+		{"one transaction per entry", &single, func() (float64, error) { return base.singles(ctx, &n, o.duration) }},
+		{"HTTP, 1,024 clients", &many, func() (float64, error) { return s.postSingles(ctx, &n, manyClients, o.duration) }},
 	}
 	for range o.rounds {
 		for _, r := range rounds {
-			v, err := r.measure()
+			v, err := s.account(ctx, r.what, r.measure)
 			if err != nil {
 				return nil, err
 			}
@@ -83,11 +84,11 @@ func measureBatches(ctx context.Context, s *site, o options) ([]result, error) {
 	}{{"NDJSON batches of 500", false, 0.5}, {"NDJSON batches of 500, with keys", true, 0.4}} {
 		var posted, copied []float64
 		for range o.rounds {
-			c, err := base.copy(ctx, &n, copyRows, kind.withKey)
+			c, err := s.account(ctx, "COPY", func() (float64, error) { return base.copy(ctx, &n, copyRows, kind.withKey) })
 			if err != nil {
 				return nil, err
 			}
-			p, err := s.postBatches(ctx, &n, kind.withKey, o.duration)
+			p, err := s.account(ctx, kind.what, func() (float64, error) { return s.postBatches(ctx, &n, kind.withKey, o.duration) })
 			if err != nil {
 				return nil, err
 			}
