@@ -76,7 +76,7 @@ func (s *Store) Append(ctx context.Context, b Batch) (results []Result, locked [
 		return nil, nil, mapError(err)
 	}
 	p.decide()
-	if err := p.write(ctx, s, conn); err != nil {
+	if err := p.write(ctx, conn); err != nil {
 		if !isBroken(err) {
 			rollback(ctx, conn)
 			return nil, nil, mapError(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -50,6 +49,17 @@ const (
 			AS v (owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata, source, token, repeats,
 			inferred, keep, started, ended, logged)`
 
+	// sqlCloseStats is statsUpsert for many owners at once: as literals, their parsing alone cost a millisecond.
+	sqlCloseStats = `INSERT INTO work_log_stats AS st (owner_id, last_rev, last_logged_at, stored, updated, unchanged, merged, limited, limited_noted,
+			invalid, hot, warm, cold, archived, bytes)
+		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+			$9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
+		ON CONFLICT (owner_id) DO UPDATE SET last_rev = EXCLUDED.last_rev, last_logged_at = GREATEST(st.last_logged_at, EXCLUDED.last_logged_at),
+			stored = st.stored + EXCLUDED.stored, updated = st.updated + EXCLUDED.updated, unchanged = st.unchanged + EXCLUDED.unchanged,
+			merged = st.merged + EXCLUDED.merged, limited = st.limited + EXCLUDED.limited, limited_noted = st.limited_noted + EXCLUDED.limited_noted,
+			invalid = st.invalid + EXCLUDED.invalid, hot = st.hot + EXCLUDED.hot, warm = st.warm + EXCLUDED.warm, cold = st.cold + EXCLUDED.cold,
+			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes`
+
 	sqlUpdateEntries = `UPDATE work_logs w SET rev = v.rev, status = v.status, type = v.type, tool = v.tool, title = v.title, details = v.details,
 		metadata = v.metadata::jsonb, parent_key = v.parent, source = v.source, repeats = v.repeats, inferred = v.inferred,
 		started_at = v.started, ended_at = v.ended, updated_at = $16::timestamptz
@@ -61,7 +71,9 @@ const (
 
 // prepare makes sure that conn knows the statements; after the first time it costs nothing.
 func prepare(ctx context.Context, conn *pgxpool.Conn) error {
-	for _, sql := range []string{sqlLock, sqlKnownKeys, sqlKnownIDs, sqlKnownConversations, sqlInsertConversations, sqlTouchConversations, sqlInsertEntries, sqlUpdateEntries} {
+	for _, sql := range []string{
+		sqlLock, sqlKnownKeys, sqlKnownIDs, sqlKnownConversations, sqlInsertConversations, sqlTouchConversations, sqlInsertEntries, sqlUpdateEntries, sqlCloseStats,
+	} {
 		if _, err := conn.Conn().Prepare(ctx, sql, sql); err != nil {
 			return err
 		}
@@ -163,7 +175,7 @@ func (p *plan) readConversations(rows pgx.Rows) error {
 }
 
 // write sends everything that was decided and commits, in one round trip.
-func (p *plan) write(ctx context.Context, s *Store, conn *pgxpool.Conn) error {
+func (p *plan) write(ctx context.Context, conn *pgxpool.Conn) error {
 	var b pgx.Batch
 	p.queueConversations(&b)
 	if len(p.inserts) > 0 {
@@ -176,12 +188,34 @@ func (p *plan) write(ctx context.Context, s *Store, conn *pgxpool.Conn) error {
 		rollback(ctx, conn)
 		return nil
 	}
-	b.Queue(s.statsUpsert(slices.Collect(maps.Values(p.deltas))))
+	p.queueStats(&b)
 	b.Queue("COMMIT")
 	return conn.SendBatch(ctx, &b).Close()
 }
 
-// statsUpsert renders the closing upsert: last_rev is the new one, everything else is added.
+// queueStats closes the batch: last_rev is the new one, everything else is added.
+func (p *plan) queueStats(b *pgx.Batch) {
+	var owner, rev []int64
+	var logged []*time.Time
+	counts := make([][]int64, 12)
+	for _, id := range p.owners { // ascending, as the locks were taken
+		d := p.deltas[id]
+		if d == nil {
+			continue
+		}
+		owner, rev, logged = append(owner, d.OwnerID), append(rev, d.LastRev), append(logged, d.LastLoggedAt)
+		for i, n := range [12]int64{d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes} {
+			counts[i] = append(counts[i], n)
+		}
+	}
+	args := []any{owner, rev, logged}
+	for _, column := range counts {
+		args = append(args, column)
+	}
+	b.Queue(sqlCloseStats, args...)
+}
+
+// statsUpsert renders the closing upsert of a transaction that Bun runs, with the same meaning.
 func (s *Store) statsUpsert(deltas []*statsRow) string {
 	slices.SortFunc(deltas, func(a, b *statsRow) int { return int(a.OwnerID - b.OwnerID) })
 	q := s.db.NewInsert().Model(&deltas).On("CONFLICT (owner_id) DO UPDATE").Set("last_rev = EXCLUDED.last_rev").
