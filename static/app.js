@@ -162,7 +162,7 @@
   addEventListener('keydown', (event) => {
     if (event.key === 'Escape') closeMenus();
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.target.closest('input, textarea, select, [contenteditable], dialog')) return;
+    if (event.target.closest('input, textarea, select, [contenteditable], dialog[open]')) return;
     const act = Object.hasOwn(keys, event.key) && keys[event.key];
     if (!act) return;
     event.preventDefault();

@@ -29,12 +29,18 @@ func newReader(t *testing.T, drafts ...worklog.Draft) *reader {
 	app := apptest.Start(t, apptest.WithEnv("WORKLOG_RATE_LIMIT", "100000"))
 	r := &reader{t: t, app: app, client: app.Client(), ctx: apptest.Browser(t, "htmx:sseError", "ERR_INCOMPLETE_CHUNKED", "ERR_NETWORK", "404")}
 	app.SignIn(r.ctx, apptest.Email)
-	if len(drafts) > 0 {
-		if _, err := r.client.Append(t.Context(), drafts...); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.write(drafts...)
 	return r
+}
+
+func (r *reader) write(drafts ...worklog.Draft) {
+	r.t.Helper()
+	if len(drafts) == 0 {
+		return
+	}
+	if _, err := r.client.Append(r.t.Context(), drafts...); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // conversation is the path of the page of the user's only conversation.
@@ -101,9 +107,14 @@ func (r *reader) do(script string) {
 	eval[bool](r, "(() => { "+script+"; return true })()")
 }
 
+// wait waits until an expression is true. A page that is just being replaced has no answer yet.
 func (r *reader) wait(claim, expression string) {
 	r.t.Helper()
-	apptest.Eventually(r.t, claim+": "+expression, func() bool { return eval[bool](r, "Boolean("+expression+")") })
+	script := "(() => { try { return Boolean(" + expression + ") } catch { return false } })()"
+	apptest.Eventually(r.t, claim+": "+expression, func() bool {
+		is, err := chromedp.Run(r.ctx, chromedp.Evaluate[bool](script))
+		return err == nil && is
+	})
 }
 
 func (r *reader) expect(expression, want string) {
