@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/adapter/transcript"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -29,10 +30,10 @@ const (
 	importPause   = 2 * time.Second
 )
 
-// importCmd writes worklog's own NDJSON: drafts, or entries as the API returns them.
+// importCmd writes worklog's own NDJSON (drafts, or entries as the API returns them) and the transcripts of agents.
 type importCmd struct {
 	Conversation string   `help:"The key of a conversation for lines that name none."`
-	Files        []string `arg:"" optional:"" help:"Files of one draft or entry per line; - or nothing reads standard input."`
+	Files        []string `arg:"" optional:"" help:"Transcripts, folders of them such as ~/.claude/projects, or files of one draft or entry per line; - or nothing reads standard input."`
 }
 
 // Run imports the files one after another. Running it again stores nothing twice: a line without a key gets one that
@@ -46,13 +47,17 @@ func (cmd importCmd) Run(a *app) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
-	im := &importer{a: a, c: c, conversation: cmd.Conversation, progress: newProgress(a)}
+	if files, err = unfolded(files); err != nil {
+		return err
+	}
+	im := &importer{a: a, c: c, conversation: cmd.Conversation, progress: newProgress(a), agents: transcript.NewAgents()}
 	for _, name := range files {
 		if err = im.file(name); err != nil {
 			break
 		}
 	}
 	im.progress.finish(im.summary())
+	im.tellSkipped()
 	if err == nil && im.counts.Invalid+im.damaged > 0 {
 		err = fmt.Errorf("%d of %d lines were not imported", im.counts.Invalid+im.damaged, im.lines)
 	}
@@ -72,6 +77,10 @@ type importer struct {
 	counts  worklog.Counts
 	damaged int64
 	shown   int
+
+	agents  *transcript.Agents // of all transcripts
+	skipped map[string]int     // lines of transcripts that are no entries, by kind
+	torn    int64              // damaged lines of transcripts: nobody can mend them, so they do not fail the import
 }
 
 // line is a draft and where it stands.
@@ -92,6 +101,9 @@ func (im *importer) file(name string) error {
 	}
 	im.name = name
 	r := bufio.NewReaderSize(in, 256<<10)
+	if p := im.parserOf(r); p != nil {
+		return im.transcript(r, p)
+	}
 	for number := 1; ; number++ {
 		raw, err := readLine(r)
 		if len(bytes.TrimSpace(raw)) > 0 || errors.Is(err, errLongLine) {
@@ -294,5 +306,6 @@ func (im *importer) mistake(number int, err error) {
 
 func (im *importer) summary() string {
 	c := im.counts
-	return fmt.Sprintf("%d lines: %d stored, %d updated, %d unchanged, %d merged, %d invalid, %d damaged", im.lines, c.Stored, c.Updated, c.Unchanged, c.Merged, c.Invalid, im.damaged)
+	return fmt.Sprintf("%d lines: %d stored, %d updated, %d unchanged, %d merged, %d invalid, %d damaged",
+		im.lines, c.Stored, c.Updated, c.Unchanged, c.Merged, c.Invalid, im.damaged+im.torn)
 }

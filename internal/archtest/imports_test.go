@@ -47,7 +47,10 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse", "~/internal/store",
 			"github.com/google/uuid", "github.com/labstack/echo/v4", "golang.org/x/sync/semaphore",
 		},
-		"~/internal/demo": {"~/worklog", "golang.org/x/sync/errgroup"}, // a program like any other that uses worklog
+		// The agents' formats. What one door calls a step, the others must call the same: that is what agent is for.
+		"~/internal/adapter/agent":      {"~/worklog"},
+		"~/internal/adapter/transcript": {"~/worklog", "~/internal/adapter/agent"},
+		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"}, // a program like any other that uses worklog
 
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {

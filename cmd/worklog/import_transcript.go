@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/worklogdev/worklog/internal/adapter/transcript"
+)
+
+// unfolded replaces folders by the transcripts in them, a session's main file before those of its sub-agents: only the
+// main file knows who called them.
+func unfolded(names []string) ([]string, error) {
+	var files []string
+	for _, name := range names {
+		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
+			files = append(files, name) // what can not be read is said when it is opened
+			continue
+		}
+		found, err := transcriptsIn(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+func transcriptsIn(folder string) ([]string, error) {
+	var mains, helpers []string
+	main := filepath.Clean(folder) + ".jsonl" // the folder of one session lies beside its main file
+	if info, err := os.Stat(main); err == nil && info.Mode().IsRegular() {
+		mains = append(mains, main)
+	}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		switch ext := filepath.Ext(path); {
+		case err != nil:
+			return err
+		case d.IsDir() || (ext != ".jsonl" && ext != ".ndjson"):
+		case strings.HasPrefix(d.Name(), "agent-"):
+			helpers = append(helpers, path)
+		default:
+			mains = append(mains, path)
+		}
+		return nil
+	})
+	if err == nil && len(mains)+len(helpers) == 0 {
+		err = fmt.Errorf("%s: there is no transcript in this folder", folder)
+	}
+	return append(mains, helpers...), err
+}
+
+// parserOf returns a parser for what r holds when it is a transcript. It waits for no more of r than it needs to tell.
+func (im *importer) parserOf(r *bufio.Reader) transcript.Parser {
+	session := strings.TrimSuffix(filepath.Base(im.name), filepath.Ext(im.name))
+	for n := 1; ; n = r.Buffered() + 1 {
+		_, err := r.Peek(min(n, r.Size()))
+		head, _ := r.Peek(r.Buffered())
+		if f := transcript.Detect(head); f != transcript.Unknown {
+			return transcript.New(f, transcript.Options{Session: session, Agents: im.agents, Now: im.a.now()})
+		}
+		if err != nil || n > r.Size() {
+			return nil
+		}
+	}
+}
+
+// transcript imports a file that p can read.
+func (im *importer) transcript(r *bufio.Reader, p transcript.Parser) error {
+	for number := 1; ; number++ {
+		raw, err := readLine(r)
+		if len(bytes.TrimSpace(raw)) > 0 || errors.Is(err, errLongLine) {
+			im.lines++
+		}
+		mistake := err
+		var rows []transcript.Row
+		if !errors.Is(err, errLongLine) {
+			rows, mistake = p.Line(raw)
+		}
+		im.tear(number, mistake)
+		if err := im.rows(rows); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return fmt.Errorf("%s: %w", im.name, err)
+		}
+	}
+	rows, err := p.Close()
+	im.tear(0, err)
+	if err := im.rows(rows); err != nil {
+		return err
+	}
+	if im.skipped == nil {
+		im.skipped = map[string]int{}
+	}
+	for kind, n := range p.Skipped() {
+		im.skipped[kind] += n
+	}
+	return im.flush()
+}
+
+// tear names a damaged line; one of which nothing is lost is not counted.
+func (im *importer) tear(number int, err error) {
+	if err == nil {
+		return
+	}
+	if _, ok := errors.AsType[transcript.Repaired](err); !ok {
+		im.torn++
+	}
+	im.mistake(number, err)
+}
+
+// rows sends drafts as batches fill.
+func (im *importer) rows(rows []transcript.Row) error {
+	for _, row := range rows {
+		im.batch = append(im.batch, line{row.Line, row.Draft})
+		if len(im.batch) == importBatch {
+			if err := im.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tellSkipped says what of the transcripts became no entry.
+func (im *importer) tellSkipped() {
+	if len(im.skipped) == 0 {
+		return
+	}
+	var kinds []string
+	for _, kind := range slices.SortedFunc(maps.Keys(im.skipped), func(a, b string) int {
+		if d := im.skipped[b] - im.skipped[a]; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	}) {
+		kinds = append(kinds, fmt.Sprintf("%d %s", im.skipped[kind], printable(kind)))
+	}
+	im.progress.print("not entries: " + strings.Join(kinds, ", "))
+}

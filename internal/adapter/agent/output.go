@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Output is what a tool has answered, as text: its own words where there are some, a diff of what it changed, else the
+// answer as JSON.
+func Output(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		var s string
+		if json.Unmarshal(raw, &s) == nil {
+			return s
+		}
+	case '[':
+		if s, ok := blocks(raw); ok {
+			return s
+		}
+	case '{':
+		var o answer
+		if json.Unmarshal(raw, &o) == nil {
+			if s := o.text(); s != "" {
+				return s
+			}
+		}
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+// answer is the answers of all tools that are known, in one. Every field is read on its own, since each of them may
+// hold something else in tomorrow's version.
+type answer map[string]json.RawMessage
+
+func (o answer) text() string {
+	if patch := diff(o["structuredPatch"]); patch != "" {
+		return patch
+	}
+	if s := joined(o.field("stdout"), o.field("stderr")); s != "" {
+		return s
+	}
+	var file struct{ Content string }
+	if json.Unmarshal(o["file"], &file) == nil && file.Content != "" {
+		return file.Content
+	}
+	for _, name := range []string{"content", "output", "llmContent", "returnDisplay", "result", "message", "error"} {
+		if s := o.field(name); s != "" {
+			return s
+		}
+	}
+	var names []string
+	if json.Unmarshal(o["filenames"], &names) == nil {
+		return strings.Join(names, "\n")
+	}
+	return ""
+}
+
+// field is a text, or a list of blocks of text.
+func (o answer) field(name string) string {
+	raw := bytes.TrimSpace(o[name])
+	if len(raw) == 0 {
+		return ""
+	}
+	var s string
+	switch raw[0] {
+	case '"':
+		if json.Unmarshal(raw, &s) != nil {
+			return ""
+		}
+	case '[':
+		s, _ = blocks(raw)
+	}
+	return s
+}
+
+func joined(a, b string) string {
+	if a != "" && b != "" {
+		return strings.TrimSuffix(a, "\n") + "\n" + b
+	}
+	return a + b
+}
+
+// blocks joins the texts of a list of content blocks; false when it is another list.
+func blocks(raw json.RawMessage) (string, bool) {
+	var list []struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	}
+	if json.Unmarshal(raw, &list) != nil {
+		return "", false
+	}
+	texts := make([]string, 0, len(list))
+	for _, b := range list {
+		switch {
+		case b.Text != "":
+			texts = append(texts, b.Text)
+		case b.Type != "":
+			texts = append(texts, "["+b.Type+"]")
+		default:
+			return "", false
+		}
+	}
+	return strings.Join(texts, "\n"), true
+}
+
+// diff writes the hunks of an edit.
+func diff(raw json.RawMessage) string {
+	var hunks []struct {
+		OldStart, OldLines, NewStart, NewLines int
+		Lines                                  []string
+	}
+	if json.Unmarshal(raw, &hunks) != nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, h := range hunks {
+		fmt.Fprintf(&b, "@@ -%d,%d +%d,%d @@\n", h.OldStart, h.OldLines, h.NewStart, h.NewLines)
+		for _, line := range h.Lines {
+			b.WriteString(line)
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// exitCode finds how a command says that it failed.
+var exitCode = regexp.MustCompile(`(?m)^(?:Process exited with code|Exit code:?) (-?\d+)`)
+
+// Failed reports whether a tool's answer itself says that it failed: an exit code that is not 0, or an error.
+func Failed(raw json.RawMessage) bool {
+	var o struct {
+		Metadata struct {
+			ExitCode json.Number `json:"exit_code"`
+		} `json:"metadata"`
+		ExitCode json.Number     `json:"exit_code"`
+		Error    json.RawMessage `json:"error"`
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil { // an answer in a text, in which Codex writes it
+		if m := exitCode.FindStringSubmatch(text); m != nil {
+			return m[1] != "0"
+		}
+		raw = json.RawMessage(text)
+	}
+	if json.Unmarshal(raw, &o) != nil {
+		return false
+	}
+	bad := func(n json.Number) bool { return n != "" && n != "0" }
+	said := strings.TrimSpace(string(o.Error))
+	return bad(o.Metadata.ExitCode) || bad(o.ExitCode) || (said != "" && said != "null" && said != `""` && said != "false")
+}

@@ -1,0 +1,319 @@
+// Package transcript turns the files in which coding agents keep their sessions into drafts.
+//
+// A parser takes a file line by line and hands out drafts as soon as they are complete: a call of a tool waits for its
+// result, and what follows waits behind it, so that entries come in the order in which the agent worked. The formats
+// are nobody's promise. What a parser does not know it counts, and a damaged line costs that line alone.
+package transcript
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/adapter/agent"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Format is a kind of file.
+type Format string
+
+// The formats.
+const (
+	Unknown    Format = ""
+	NDJSON     Format = "worklog" // drafts or entries of worklog's own
+	ClaudeCode Format = "claude-code"
+)
+
+const (
+	// maxWaiting and maxWaitingBytes bound the drafts behind a call without a result.
+	maxWaiting      = 5000
+	maxWaitingBytes = 64 << 20
+	// maxKinds bounds the kinds of lines that are counted by name.
+	maxKinds = 40
+	// aliveFor is how long after the last line of a file a call without a result may still be running.
+	aliveFor = 24 * time.Hour
+	// maxAgents bounds the sub-agents whose callers are remembered.
+	maxAgents = 100_000
+)
+
+// Row is a draft and the line that began it.
+type Row struct {
+	Line  int
+	Draft worklog.Draft
+}
+
+// Parser reads one file.
+type Parser interface {
+	// Line takes the next line and returns the drafts that are now complete. An error says what is wrong with the line;
+	// what could be read of it is among the drafts. It is a [Repaired] when nothing is missing.
+	Line(raw []byte) ([]Row, error)
+	// Close returns the drafts that are left at the end of the file. An error is about the file as a whole.
+	Close() ([]Row, error)
+	// Skipped says how many lines of which kind are no entries.
+	Skipped() map[string]int
+}
+
+// Repaired is the error of a damaged line of which nothing is lost.
+type Repaired struct{ Reason string }
+
+// Error says what was repaired.
+func (r Repaired) Error() string { return r.Reason }
+
+// Options say what a file does not.
+type Options struct {
+	// Session names the session when no line does.
+	Session string
+	// Agents connects the files of one session. Without it sub-agents do not know who called them.
+	Agents *Agents
+	Now    time.Time
+}
+
+// Agents remembers which call started which sub-agent, from one file of a session to the next. The main file comes first.
+type Agents struct{ callers map[string]string }
+
+// NewAgents returns an empty memory.
+func NewAgents() *Agents { return &Agents{callers: map[string]string{}} }
+
+func (a *Agents) started(agentKey, callKey string) {
+	if len(a.callers) < maxAgents {
+		a.callers[agentKey] = callKey
+	}
+}
+
+// New returns a parser of the format, or nil for one that is no transcript.
+func New(f Format, o Options) Parser {
+	if o.Agents == nil {
+		o.Agents = NewAgents()
+	}
+	switch f {
+	case ClaudeCode:
+		return newClaude(o)
+	}
+	return nil
+}
+
+// Detect finds the format by the beginning of a file; it may end anywhere. Unknown is too little to tell.
+func Detect(head []byte) Format {
+	for line := range bytes.Lines(head) {
+		keys := topKeys(line)
+		has := func(names ...string) bool {
+			return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
+		}
+		if has("title", "seq") {
+			return NDJSON
+		}
+		if has("type") && has("sessionId", "uuid", "leafUuid", "messageId", "parentUuid") || has("parentUuid") && has("sessionId") {
+			return ClaudeCode
+		}
+	}
+	return Unknown
+}
+
+// topKeys returns the names of the fields of a JSON object as far as it goes.
+func topKeys(line []byte) (keys []string) {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil
+	}
+	for dec.More() {
+		t, err := dec.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return keys
+		}
+		keys = append(keys, name)
+		var skipped json.RawMessage
+		if dec.Decode(&skipped) != nil {
+			return keys
+		}
+	}
+	return keys
+}
+
+// step is a draft on its way out.
+type step struct {
+	row     Row
+	waiting bool // for its result
+	out     bool
+}
+
+// track is the order of a file's drafts, and what the parsers of all formats know about them.
+type track struct {
+	now    time.Time
+	source string
+	line   int
+	queue  []*step
+	bytes  int              // of the queue's details
+	open   map[string]*step // by key, the calls without a result
+	seen   map[string]int   // by key of the first, how often a text came
+	kinds  map[string]int
+	last   time.Time // of the lines so far
+}
+
+func newTrack(o Options, source string) track {
+	return track{now: o.Now, source: source, open: map[string]*step{}, seen: map[string]int{}, kinds: map[string]int{}}
+}
+
+// Skipped says how many lines of which kind are no entries.
+func (t *track) Skipped() map[string]int { return t.kinds }
+
+func (t *track) skip(kind string) {
+	kind = agent.FirstLine(kind, 40)
+	if kind == "" || (len(t.kinds) >= maxKinds && t.kinds[kind] == 0) {
+		kind = "other"
+	}
+	t.kinds[kind]++
+}
+
+// at reads a line's time. One that nobody can believe is the time of the line before it.
+func (t *track) at(raw string) (at time.Time, replaced bool) {
+	at, err := time.Parse(time.RFC3339Nano, raw)
+	if err == nil && agent.Believable(at, t.now) {
+		t.last = at
+		return at, false
+	}
+	if t.last.IsZero() {
+		return t.now, true
+	}
+	return t.last, true
+}
+
+// add puts a draft at the end of the queue.
+func (t *track) add(d worklog.Draft, at time.Time, replaced bool) *step {
+	d.Source = t.source
+	d.LoggedAt = &at
+	if replaced {
+		agent.Note(&d, "time_replaced", true)
+	}
+	d.Details = worklog.CutDetails(d.Details)
+	s := &step{row: Row{Line: t.line, Draft: d}}
+	t.push(s)
+	return s
+}
+
+func (t *track) push(s *step) {
+	t.queue = append(t.queue, s)
+	t.bytes += len(s.row.Draft.Details)
+}
+
+// begin adds a call whose result comes later. A call that the file has twice is one.
+func (t *track) begin(d worklog.Draft, at time.Time, replaced bool) {
+	if t.open[d.Key] != nil {
+		return
+	}
+	d.StartedAt = &at
+	s := t.add(d, at, replaced)
+	s.waiting = true
+	t.open[d.Key] = s
+}
+
+// end completes a call. The result of a call that nobody saw begin is an entry, too.
+func (t *track) end(d worklog.Draft, at time.Time, replaced bool) {
+	s := t.open[d.Key]
+	if s == nil {
+		d.Title, d.EndedAt = orElse(d.Title, "Result of a call that is not in this file"), &at
+		t.add(d, at, replaced)
+		return
+	}
+	delete(t.open, d.Key)
+	known := &s.row.Draft
+	t.bytes -= len(known.Details)
+	known.Status, known.Details, known.EndedAt = d.Status, worklog.CutDetails(d.Details), &at
+	for k, v := range d.Metadata {
+		agent.Note(known, k, v)
+	}
+	t.complete(s)
+}
+
+// complete lets a step go. One that left while it was running is completed by its key.
+func (t *track) complete(s *step) {
+	s.waiting = false
+	if s.out {
+		t.push(&step{row: s.row})
+		return
+	}
+	t.bytes += len(s.row.Draft.Details)
+}
+
+// nth counts a text of a session: 1 for the first.
+func (t *track) nth(session, kind, text string) int {
+	key := agent.TextKey(session, kind, text, 1)
+	t.seen[key]++
+	return t.seen[key]
+}
+
+// ready hands out what waits for nothing.
+func (t *track) ready() (rows []Row) {
+	n := 0
+	for _, s := range t.queue {
+		if s.waiting && len(t.queue)-n <= maxWaiting && t.bytes <= maxWaitingBytes {
+			break
+		}
+		rows = append(rows, t.release(s))
+		n++
+	}
+	t.queue = slices.Delete(t.queue, 0, n)
+	return rows
+}
+
+func (t *track) release(s *step) Row {
+	s.out = true
+	t.bytes -= len(s.row.Draft.Details)
+	row := s.row
+	row.Draft.Metadata = maps.Clone(row.Draft.Metadata)
+	agent.Fit(&row.Draft, t.now)
+	return row
+}
+
+// rest hands out everything. A call whose result never came may still be running when the file is fresh.
+func (t *track) rest() (rows []Row) {
+	for _, s := range t.queue {
+		if s.waiting && t.now.Sub(t.last) > aliveFor {
+			d := &s.row.Draft
+			d.Status = worklog.StatusWarning
+			agent.Note(d, "no_result", true)
+		}
+		rows = append(rows, t.release(s))
+	}
+	t.queue = nil
+	return rows
+}
+
+// objects calls each for every JSON object of a line: two that were glued together are both read. The error says what
+// is wrong with the rest.
+func objects(raw []byte, each func(json.RawMessage)) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	n := 0
+	for {
+		var o json.RawMessage
+		if err := dec.Decode(&o); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil && n == 0 {
+			return worklog.Errorf(worklog.CodeMalformed, "is not JSON")
+		} else if err != nil {
+			return worklog.Errorf(worklog.CodeMalformed, "is damaged after its first %d objects, which were read", n)
+		}
+		if o[0] != '{' {
+			return worklog.Errorf(worklog.CodeMalformed, "is not a JSON object")
+		}
+		each(o)
+		n++
+	}
+	if n > 1 {
+		return Repaired{fmt.Sprintf("holds %d objects; all were read", n)}
+	}
+	return nil
+}
+
+func orElse(s, other string) string {
+	if strings.TrimSpace(s) == "" {
+		return other
+	}
+	return s
+}
