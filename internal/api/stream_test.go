@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +97,31 @@ func TestStreamFollowsStoresAndChangesWithWholeDetails(t *testing.T) {
 	if e := next(); e.Status != worklog.StatusSuccess || e.Seq != 1 || e.Rev != 2 || e.Details != details {
 		t.Errorf("ended as seq %d rev %d %s", e.Seq, e.Rev, e.Status)
 	}
+}
+
+func TestStreamFollowsManyWritersWithoutAGap(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	token := s.user("a@x.test")
+	next := s.follow(token, worklog.StreamQuery{})
+	const writers, each = 5, 12 // within the limit of a minute
+	var writing sync.WaitGroup
+	for w := range writers {
+		c := s.client(token)
+		writing.Go(func() {
+			for i := range each {
+				if _, err := c.Append(t.Context(), worklog.Draft{Title: fmt.Sprintf("writer %d, %d", w, i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for rev := int64(1); rev <= writers*each; rev++ {
+		if e := next(); e.Rev != rev {
+			t.Fatalf("change %d came instead of %d", e.Rev, rev)
+		}
+	}
+	writing.Wait()
 }
 
 func TestStreamPagesThroughAnyGap(t *testing.T) {

@@ -14,7 +14,7 @@ type Stats struct {
 	Ended              map[End]uint64
 	Frames, Bytes      uint64 // sent
 	Replayed           uint64 // frames that tabs took from the database
-	EndFailed          uint64 // reads of feeds
+	Failed             uint64 // reads of feeds
 	Latency            Histogram
 }
 
@@ -59,7 +59,7 @@ func (c *counters) sent(frames, bytes int, hinted time.Time) {
 func (h *Hub) Stats() Stats {
 	s := Stats{
 		Opened: h.stats.opened.Load(), Refused: h.stats.refused.Load(), Frames: h.stats.frames.Load(), Bytes: h.stats.bytes.Load(),
-		Replayed: h.stats.replayed.Load(), EndFailed: h.stats.failed.Load(), Ended: map[End]uint64{},
+		Replayed: h.stats.replayed.Load(), Failed: h.stats.failed.Load(), Ended: map[End]uint64{},
 	}
 	bounds := latencyBounds()
 	s.Latency = Histogram{Bounds: bounds[:], Sum: time.Duration(h.stats.sum.Load())}
