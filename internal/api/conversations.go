@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -86,6 +87,7 @@ func (a *API) deleteConversation(c echo.Context) error {
 	if err := a.store.DeleteConversation(c.Request().Context(), p, c.Param("id")); err != nil {
 		return err
 	}
+	a.hub.CloseConversation(c.Param("id"), hub.EndGone)
 	a.hub.Hint(p)
 	return c.NoContent(http.StatusNoContent)
 }
