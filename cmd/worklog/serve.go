@@ -92,7 +92,7 @@ func (p *program) build() {
 	p.hub = hub.New(web.NewSource(p.store), hub.Options{
 		TabsPerSession: c.TabsPerSession, TabsPerUser: c.TabsPerUser, StreamsPerToken: c.StreamsPerToken, MaxAge: c.StreamMaxAge, Log: p.log,
 	})
-	p.ingest = ingest.New(p.store, p.store, p.limiter, p.hub.Hint, ingest.Options{Log: p.log, Now: p.app.now})
+	p.ingest = ingest.New(p.store, p.store, p.limiter, p.hub.Hint, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
 	p.api = api.New(api.Deps{Store: p.store, Ingest: p.ingest, Hub: p.hub, Log: p.log, Now: p.app.now})
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{

@@ -71,6 +71,7 @@ func (a *API) Routes() []Route {
 		{get, "/api/v1/conversations/:id", read, a.conversation},
 		{patch, "/api/v1/conversations/:id", read, a.patchConversation},
 		{del, "/api/v1/conversations/:id", read, a.deleteConversation},
+		{post, "/api/v1/hooks", account.Policy{Scope: account.ScopeWrite}, a.hook},
 		{get, "/api/v1/stats", read, a.stats},
 		{get, "/api/v1/admin/stats", admin, a.adminStats},
 		{get, "/api/openapi.yaml", public, a.openAPI},

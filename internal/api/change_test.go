@@ -162,6 +162,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	must[worklog.ConversationPage](t)(c.Conversations(ctx, worklog.ConversationQuery{}))
 	must[worklog.Conversation](t)(c.Conversation(ctx, entry.ConversationID))
 	must[worklog.Conversation](t)(c.UpdateConversation(ctx, made.ID, worklog.ConversationPatch{}))
+	s.do(http.MethodPost, "/api/v1/hooks", s.user("hooks@x.test"), `{"session_id":"s","hook_event_name":"SessionStart"}`)
 	must[worklog.Stats](t)(c.Stats(ctx))
 	must[worklog.Stats](t)(s.client(s.user("admin@x.test", account.ScopeAdmin)).AdminStats(ctx))
 	if err := c.DeleteConversation(ctx, made.ID); err != nil {

@@ -30,6 +30,9 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
+// agentLimit is how many new entries a minute a token has at the agents' doors.
+const agentLimit = 400
+
 // clock is what the server's parts take for the time.
 type clock struct {
 	mu sync.Mutex
@@ -67,7 +70,7 @@ func newServerWithLimit(t testing.TB, perMinute int) *server {
 	s := &server{t: t, store: storetest.New(t), clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}, spec: theContract(t)}
 	limiter := limit.New(limit.Options{PerMinute: perMinute, Import: 20_000, Now: s.clock.now})
 	h := hub.New(web.NewSource(s.store), hub.Options{})
-	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
+	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{AgentLimit: agentLimit, Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
 	a := api.New(api.Deps{Store: s.store, Ingest: ing, Hub: h, Now: s.clock.now})
 	w := web.New(web.Deps{Store: s.store, Ingest: ing, Hub: h, API: a, Now: s.clock.now, Config: config.Config{ListenAddr: "127.0.0.1:0"}})
 	ctx, cancel := context.WithCancel(context.Background())

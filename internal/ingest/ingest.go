@@ -54,8 +54,10 @@ type directory interface {
 
 // Options configure a [Service].
 type Options struct {
-	Log *slog.Logger     // nil: nothing
-	Now func() time.Time // nil: time.Now
+	// AgentLimit is how many new entries a minute a token has at the agents' doors; 0: as many as its user anywhere.
+	AgentLimit int
+	Log        *slog.Logger     // nil: nothing
+	Now        func() time.Time // nil: time.Now
 }
 
 // Service is the write path. Its methods are safe for concurrent use.
@@ -67,6 +69,7 @@ type Service struct {
 	log      *slog.Logger
 	now      func() time.Time
 	metrics  Metrics
+	agents   int // Options.AgentLimit
 
 	mu      sync.Mutex
 	queue   []*request
@@ -87,7 +90,7 @@ func New(st appender, users directory, limiter *limit.Limiter, announce func(own
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now,
+		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now, agents: o.AgentLimit,
 		wake: make(chan struct{}, 1), pending: newPending(),
 	}
 }
@@ -121,6 +124,19 @@ type draft struct {
 // receipts, not errors. An error is a [worklog.Error]: forbidden, rate_limited (the import budget; nothing was stored)
 // or unavailable (nothing was stored, or it is not known: retry with the same keys).
 func (s *Service) Append(ctx context.Context, p *account.Principal, drafts []worklog.Draft) ([]worklog.Receipt, error) {
+	return s.AppendAs(ctx, p, Manner{}, drafts)
+}
+
+// Manner is how drafts come in when it is not the plain way.
+type Manner struct {
+	// Agent: through an agents' door. New entries take places of the token's own window, [Options.AgentLimit] a minute.
+	Agent bool
+	// Inferred: nobody has reported the ends among them.
+	Inferred bool
+}
+
+// AppendAs is [Service.Append] for drafts that come in another manner.
+func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, drafts []worklog.Draft) ([]worklog.Receipt, error) {
 	if !p.Can(account.ScopeWrite) && !p.Can(account.ScopeWriteAny) {
 		return nil, worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", account.ScopeWrite)
 	}
@@ -142,8 +158,9 @@ func (s *Service) Append(ctx context.Context, p *account.Principal, drafts []wor
 			s.refuse(r, i, p.User.ID, err.(*worklog.Error))
 			continue
 		}
-		r.add(i, d, owner, p, now)
-		if r.drafts[len(r.drafts)-1].imported {
+		x := r.add(i, d, owner, p, now)
+		x.window, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Inferred
+		if x.imported {
 			imports++
 		}
 	}
@@ -213,13 +230,13 @@ func (s *Service) Refused(p *account.Principal, n int) {
 	}
 }
 
-// add queues a valid draft in r.
-func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal, now time.Time) {
+// add queues a valid draft in r. What it returns is valid until the next one.
+func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal, now time.Time) *draft {
 	w := store.Write{
 		Owner: owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: d.Key, Conversation: d.Conversation, ConversationID: d.ConversationID,
 		ConversationTitle: d.ConversationTitle, Facts: change.Of(d, now),
 	}
-	x := draft{index: i, write: w, window: windowOf(p, owner), imported: d.LoggedAt != nil && now.Sub(*d.LoggedAt) > importAge}
+	x := draft{index: i, write: w, imported: d.LoggedAt != nil && now.Sub(*d.LoggedAt) > importAge}
 	if p.Token != nil {
 		x.write.TokenID = p.Token.ID
 		x.write.OwnOnly = !p.Can(account.ScopeRead)
@@ -229,22 +246,27 @@ func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal
 	}
 	r.drafts = append(r.drafts, x)
 	r.bytes += len(d.Title) + len(d.Details) + metadataCost*len(d.Metadata)
+	return &r.drafts[len(r.drafts)-1]
 }
 
 // metadataCost is a guess at the bytes of one metadata key, for the bounds of queue and batch.
 const metadataCost = 64
 
-// windowOf returns the window whose places a new entry takes: a token with its own limit has its own.
-func windowOf(p *account.Principal, owner int64) limit.Window {
-	if p.Token != nil && p.Token.Limit > 0 {
+// windowOf returns the window whose places a new entry takes: a token with its own limit has its own, and so has every
+// token at the agents' doors.
+func (s *Service) windowOf(p *account.Principal, owner int64, m Manner) limit.Window {
+	switch {
+	case p.Token != nil && p.Token.Limit > 0:
 		return limit.Window{Owner: owner, Token: p.Token.ID, Limit: p.Token.Limit}
+	case p.Token != nil && m.Agent && s.agents > 0:
+		return limit.Window{Owner: owner, Token: p.Token.ID, Limit: s.agents}
 	}
 	return limit.Window{Owner: owner}
 }
 
 // Limit says how many places the principal has left, for RateLimit headers.
 func (s *Service) Limit(p *account.Principal) limit.State {
-	return s.limiter.State(windowOf(p, p.User.ID))
+	return s.limiter.State(s.windowOf(p, p.User.ID, Manner{}))
 }
 
 // reserveImports takes n places of the import budget, all or none.

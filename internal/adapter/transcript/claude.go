@@ -260,7 +260,7 @@ func (c *claude) result(l *claudeLine, b claudeBlock, alone bool) {
 	}
 	if json.Unmarshal(l.ToolUseResult, &started) == nil && started.AgentID != "" {
 		c.agents.started(agent.AgentKey(l.session, started.AgentID), d.Key)
-		agent.Note(&d, "agent_id", started.AgentID)
+		agent.Note(&d, "started_agent", started.AgentID)
 	}
 	d.Parent = l.parent
 	c.end(d, l.at, l.replaced)

@@ -96,7 +96,7 @@ func TestSubAgentsStandUnderTheirCall(t *testing.T) {
 	helper := claudeText(inner+askLine, inner+strings.ReplaceAll(callLine, "t1", "t9"), inner+strings.ReplaceAll(doneLine, "t1", "t9"), inner+sayLine)
 	first := parse(t, New(ClaudeCode, Options{Agents: agents, Now: now()}), main)
 	second := parse(t, New(ClaudeCode, Options{Agents: agents, Now: now()}), helper)
-	if d := first.rows[0].Draft; len(first.rows) != 1 || d.Details != "found" || d.Metadata["agent_id"] != "a7" {
+	if d := first.rows[0].Draft; len(first.rows) != 1 || d.Details != "found" || d.Metadata["started_agent"] != "a7" {
 		t.Errorf("%+v", first.rows)
 	}
 	if len(second.rows) != 3 {

@@ -1,0 +1,332 @@
+// Package hook turns what coding agents post from their hooks into drafts: the JSON of Claude Code, of Codex, which has
+// the same, and of Gemini CLI, which has other names for it.
+//
+// An event is never refused. Each field is read on its own, an event that is not known becomes an entry that shows it,
+// and only what is no JSON object at all says nothing.
+package hook
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/adapter/agent"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const (
+	// maxTwins is how often the same words are looked for under the next key, see [Event.Again].
+	maxTwins = 8
+	// shownJSON is how much of an event that is not known is shown.
+	shownJSON = 8 << 10
+)
+
+// Event is one event of an agent.
+type Event struct {
+	Name string // as Claude Code calls it
+	// Drafts are what it says. None: it says nothing that is not said by another event.
+	Drafts []worklog.Draft
+	// Ends is what can not be running any more after it, nil for nothing.
+	Ends *Ends
+
+	fields fields
+	now    time.Time
+	words  *words
+}
+
+// words are a prompt or reply. Nothing but its text tells which entry it is, see [Event.Again].
+type words struct {
+	id  string // of its prompt
+	nth int
+	of  func(nth int) worklog.Draft
+}
+
+// fields are an event's fields as they came.
+type fields map[string]json.RawMessage
+
+// Decode reads an event; false when raw is no JSON object. Now is when it was received.
+func Decode(raw []byte, now time.Time) (*Event, bool) {
+	e := &Event{now: now}
+	if err := json.Unmarshal(raw, &e.fields); err != nil || e.fields == nil {
+		return nil, false
+	}
+	e.Name = commonName(e.text("hook_event_name"))
+	if at, err := time.Parse(time.RFC3339Nano, e.text("timestamp")); err == nil && agent.Believable(at, now) {
+		e.now = at
+	}
+	e.read()
+	if e.session() == "" { // nothing tells whose steps they are
+		e.Ends = nil
+	}
+	for i := range e.Drafts {
+		e.finish(&e.Drafts[i])
+	}
+	return e, true
+}
+
+// commonName is what Claude Code calls an event of Gemini CLI.
+func commonName(name string) string {
+	switch name {
+	case "BeforeTool":
+		return "PreToolUse"
+	case "AfterTool":
+		return "PostToolUse"
+	case "BeforeAgent":
+		return "UserPromptSubmit"
+	case "AfterAgent":
+		return "Stop"
+	case "PreCompress":
+		return "PreCompact"
+	}
+	return name
+}
+
+// text is a field that should be a text; of anything else it is the JSON.
+func (e *Event) text(name string) string {
+	raw := bytes.TrimSpace(e.fields[name])
+	var s string
+	if len(raw) == 0 || string(raw) == "null" || (raw[0] == '"' && json.Unmarshal(raw, &s) == nil) {
+		return s
+	}
+	return string(raw)
+}
+
+func (e *Event) is(name string) bool { return e.text(name) == "true" }
+
+func (e *Event) first(names ...string) string {
+	for _, name := range names {
+		if s := e.text(name); strings.TrimSpace(s) != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func (e *Event) session() string { return e.text("session_id") }
+
+// promptID tells apart the turns of a session. Agents that number nothing at least say when.
+func (e *Event) promptID() string { return e.first("prompt_id", "turn_id", "timestamp") }
+
+// source finds out who sent it: all of them use the same words, mostly.
+func (e *Event) source() string {
+	switch path := e.text("transcript_path"); {
+	case e.text("turn_id") != "" || strings.Contains(path, "/.codex/"):
+		return agent.SourceCodex
+	case strings.Contains(path, "/.gemini/") || commonName(e.text("hook_event_name")) != e.text("hook_event_name"):
+		return agent.SourceGemini
+	}
+	return agent.SourceClaudeCode
+}
+
+// finish adds what every event says, and makes the draft valid whatever it says.
+func (e *Event) finish(d *worklog.Draft) {
+	d.Conversation = ""
+	if e.session() != "" {
+		d.Conversation = agent.Conversation(e.session())
+	}
+	d.Source = e.source()
+	if id := e.text("agent_id"); id != "" && d.Parent == "" && d.Key != agent.AgentKey(e.session(), id) {
+		d.Parent = agent.AgentKey(e.session(), id)
+	}
+	for _, name := range []string{"cwd", "permission_mode", "agent_id", "agent_type", "model"} {
+		agent.Note(d, name, e.text(name))
+	}
+	agent.Note(d, "prompt_id", e.first("prompt_id", "turn_id"))
+	if e.text("timestamp") != "" && d.LoggedAt == nil {
+		at := e.now
+		d.LoggedAt = &at
+	}
+	agent.Fit(d, e.now)
+}
+
+// read makes the drafts of an event.
+func (e *Event) read() {
+	switch e.Name {
+	case "PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionDenied":
+		e.step()
+	case "UserPromptSubmit":
+		e.say(agent.KindPrompt, e.text("prompt"))
+	case "Stop":
+		e.stop()
+	case "SubagentStart", "SubagentStop":
+		e.subagent()
+	case "SessionEnd":
+		e.info("Session ended", e.text("reason"), "end")
+		e.Ends = &Ends{session: e.session(), all: true}
+	case "PostToolBatch", "BeforeModel", "AfterModel", "BeforeToolSelection": // each call in them has events of its own
+	default:
+		e.note()
+	}
+}
+
+// note makes an entry of an event that is no step: the ones that are known have words of their own.
+func (e *Event) note() {
+	switch e.Name {
+	case "SessionStart":
+		e.info("Session started", e.text("source"), "")
+	case "StopFailure":
+		d := worklog.Draft{Type: worklog.TypeError, Status: worklog.StatusError, Title: "API error: " + e.text("error"), Details: e.first("error_details", "last_assistant_message")}
+		e.Drafts = append(e.Drafts, d)
+		e.Ends = &Ends{session: e.session(), agent: e.text("agent_id"), background: texts(e.fields["background_tasks"])}
+	case "PermissionRequest":
+		d := agent.Call{Session: e.session(), Tool: e.text("tool_name"), Input: e.fields["tool_input"], Dir: e.text("cwd")}.Draft()
+		d.Key, d.Type, d.Status, d.Title = "", worklog.TypeInfo, worklog.StatusWarning, "Asks for permission: "+d.Title
+		e.Drafts = append(e.Drafts, d)
+	case "PreCompact", "PostCompact":
+		e.info(map[string]string{"PreCompact": "Compacting the conversation", "PostCompact": "Conversation compacted"}[e.Name], e.text("trigger"), "")
+	case "TaskCreated", "TaskCompleted":
+		e.info(map[string]string{"TaskCreated": "Task created", "TaskCompleted": "Task completed"}[e.Name], e.first("task_subject", "subject", "task_id"), "")
+	case "Notification":
+		e.Drafts = append(e.Drafts, worklog.Draft{Title: orElse(e.first("message", "title"), "Notification"), Details: e.text("message")})
+	default:
+		d := worklog.Draft{Title: orElse(e.Name, "Event without a name")}
+		if s := e.first("message", "title", "reason"); s != "" {
+			d.Title += ": " + agent.FirstLine(s, 200)
+		}
+		raw, _ := json.MarshalIndent(e.fields, "", "  ") // it came as JSON
+		d.Details = worklog.Cut(string(raw), shownJSON)
+		e.Drafts = append(e.Drafts, d)
+	}
+}
+
+// info adds an entry about the session. One with a name happens once in a session and prompt.
+func (e *Event) info(title, more, name string) {
+	d := worklog.Draft{Title: title}
+	if more != "" {
+		d.Title += " (" + agent.FirstLine(more, 200) + ")"
+	}
+	if id := e.promptID(); name != "" && id != "" {
+		d.Key = agent.Key(e.session(), name, id)
+	}
+	e.Drafts = append(e.Drafts, d)
+}
+
+// step is a call of a tool: it begins, or ends in one of several ways, always under the same key.
+func (e *Event) step() {
+	id := e.first("tool_use_id", "call_id")
+	c := agent.Call{Session: e.session(), ID: id, Tool: e.text("tool_name"), Input: e.fields["tool_input"], Dir: e.text("cwd")}
+	d := c.Draft()
+	if id == "" { // nothing tells which beginning belongs to which end: the step is shown when it has ended
+		if e.Name == "PreToolUse" {
+			return
+		}
+		d.Key = ""
+	}
+	response := e.fields["tool_response"]
+	switch e.Name {
+	case "PreToolUse":
+		at := e.now
+		d.StartedAt = &at
+		e.Drafts = append(e.Drafts, d)
+		return
+	case "PostToolUse":
+		d.Status, d.Details = worklog.StatusSuccess, agent.Output(response)
+		if e.source() != agent.SourceClaudeCode && agent.Failed(response) {
+			d.Status = worklog.StatusError
+		}
+	case "PostToolUseFailure":
+		d.Status, d.Details = worklog.StatusError, agent.Output(e.fields["error"])
+		d.Details = strings.TrimSuffix(strings.TrimPrefix(d.Details, "<tool_use_error>"), "</tool_use_error>")
+		if e.is("is_interrupt") {
+			d.Status = worklog.StatusWarning
+			agent.Note(&d, "interrupted", true)
+		}
+	case "PermissionDenied":
+		d.Status, d.Details = worklog.StatusWarning, orElse(e.text("reason"), "Permission denied")
+		agent.Note(&d, "denied", true)
+	}
+	e.end(&d, response)
+	e.Drafts = append(e.Drafts, d)
+}
+
+// end says when a step ended and, when the agent knows how long it took, when it began.
+func (e *Event) end(d *worklog.Draft, response json.RawMessage) {
+	at := e.now
+	d.EndedAt = &at
+	var ms float64
+	if json.Unmarshal(e.fields["duration_ms"], &ms) == nil && ms >= 0 && ms < float64(365*24*time.Hour/time.Millisecond) {
+		begin := at.Add(-time.Duration(ms * float64(time.Millisecond)))
+		d.StartedAt = &begin
+	}
+	var started struct {
+		AgentID string `json:"agentId"`
+	}
+	if json.Unmarshal(response, &started) == nil {
+		agent.Note(d, "started_agent", started.AgentID)
+	}
+}
+
+// say adds a prompt or reply.
+func (e *Event) say(kind, text string) {
+	e.words = &words{id: e.promptID(), nth: 1}
+	e.words.of = func(nth int) worklog.Draft {
+		d := agent.Prompt(e.session(), text, nth)
+		if kind == agent.KindReply {
+			d = agent.Reply(e.session(), text, nth)
+		}
+		switch {
+		case e.words.id == "": // no way to tell it from one with the same words
+			d.Key = ""
+		case nth > maxTwins:
+			d.Key = agent.Key(e.session(), kind, agent.TextHash(text), e.words.id)
+		}
+		agent.Note(&d, "prompt_id", e.words.id)
+		return d
+	}
+	e.Drafts = append(e.Drafts, e.words.of(1))
+}
+
+// Again returns what is to be stored next, given the receipts of what was stored: the same words may have been said
+// before in the session, and then they are another entry, under the next key.
+func (e *Event) Again(receipts []worklog.Receipt) []worklog.Draft {
+	if e.words == nil || len(receipts) == 0 || e.words.nth > maxTwins {
+		return nil
+	}
+	r := receipts[0]
+	if r.Entry == nil || (r.Outcome != worklog.OutcomeUnchanged && r.Outcome != worklog.OutcomeUpdated) {
+		return nil
+	}
+	if known, _ := r.Entry.Metadata["prompt_id"].(string); known == "" || known == e.words.id {
+		return nil
+	}
+	e.words.nth++
+	d := e.words.of(e.words.nth)
+	e.finish(&d)
+	return []worklog.Draft{d}
+}
+
+func (e *Event) stop() {
+	text := e.first("last_assistant_message", "prompt_response")
+	if text != "" {
+		e.say(agent.KindReply, text)
+	} else {
+		e.info("Finished its turn", "", "stop")
+	}
+	e.Ends = &Ends{session: e.session(), agent: e.text("agent_id"), background: texts(e.fields["background_tasks"])}
+}
+
+func (e *Event) subagent() {
+	id := e.text("agent_id")
+	d := worklog.Draft{Title: strings.TrimSpace("Subagent " + e.text("agent_type")), Status: worklog.StatusWorking}
+	if id != "" {
+		d.Key = agent.AgentKey(e.session(), id)
+	}
+	at := e.now
+	if e.Name == "SubagentStart" {
+		d.StartedAt = &at
+	} else {
+		d.Status, d.EndedAt, d.Details = worklog.StatusSuccess, &at, e.text("last_assistant_message")
+		if id != "" {
+			e.Ends = &Ends{session: e.session(), agent: id, background: texts(e.fields["background_tasks"])}
+		}
+	}
+	e.Drafts = append(e.Drafts, d)
+}
+
+func orElse(s, other string) string {
+	if strings.TrimSpace(s) == "" {
+		return other
+	}
+	return s
+}
