@@ -40,8 +40,9 @@ generate: ## write the Go code of the templ components
 css: node_modules ## build the style sheet and copy the vendored scripts
 	npm run build
 
+# Not "npm ci": it refuses a lock without the builds for other systems, which some registries do not offer.
 node_modules: package-lock.json
-	npm ci --no-audit --no-fund --ignore-scripts
+	npm install --no-save --no-audit --no-fund --ignore-scripts
 	@touch node_modules
 
 bench: ## measure speed; prints a table
