@@ -1,18 +1,19 @@
-// The live half of a page with a feed: it follows the page's stream and keeps the list as a fresh page would show it.
+// The connection of a page with a feed: it follows the page's stream, so that the list shows what a fresh page would
+// show. rows.js puts the rows where they belong.
 //
-// htmx's SSE extension connects #live and swaps what arrives; this file decides where a row goes, remembers how far the
-// page has come (the cursor), and says in the badge how it stands. What the server promises it: every "log" event has
-// the change's number as its id, rows carry data-order (their place) and data-rev (their last change), and a stream
-// never answers anything but 200. "bye" is final and gives the reason, "reset" asks for the page again; every other end
-// is temporary, and the browser comes back by itself.
+// htmx's SSE extension connects #live and swaps what arrives; this file remembers how far the page has come (the
+// cursor), and says in the badge how it stands. What the server promises: a stream never answers anything but 200, and
+// every "log" event has the change's number as its id. "bye" is final and gives the reason, "reset" asks for the page
+// again; every other end is temporary, and the browser comes back by itself.
 //
 // #live stands outside the list and is only ever replaced, never changed: the extension binds to an element as it was.
 (() => {
   'use strict';
 
   const list = document.getElementById('log-list');
+  const rows = globalThis.worklogRows;
   const first = document.getElementById('live');
-  if (!list || !first?.hasAttribute('sse-connect')) return;
+  if (!list || !rows || !first?.hasAttribute('sse-connect')) return;
 
   const helloWait = 8000; // a proxy may let the headers through and hold back the rest: only "hello" proves a stream
   const silencesAllowed = 2; // streams without a hello in a row, before the page asks instead
@@ -20,20 +21,17 @@
   const quietLimit = 50 * 1000; // the server pings every 20 s
   const patience = 3000; // a drop that is mended sooner is not worth a word
   const maxPause = 10000; // between tries that the server refused
-  const maxRows = 300; // kept while the reader is at the newest entry
-  const maxRowsAway = 600; // and while elsewhere; beyond, rows are counted only
 
   const template = first.cloneNode();
   const streamURL = template.getAttribute('sse-connect');
-  const newestFirst = list.dataset.order !== 'asc';
   const badge = document.getElementById('live-status');
-  const pill = document.getElementById('new-pill');
   const tab = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, '0')).join('');
 
   let cursor = BigInt(list.dataset.cursor);
   let generation = 0; // of the tab: each resume outranks the eviction before it
   let source = null; // the EventSource in use
   let over = ''; // why the page does not follow any more; 'evicted' can be resumed
+  let waiting = false; // for the reader's word to load the page again
   let silences = 0;
   let failures = 0;
   let heard = Date.now(); // the last event of any kind
@@ -46,7 +44,7 @@
   function show(state, why = '', action = null) {
     clearTimeout(troubleTimer);
     troubleTimer = undefined;
-    if (!badge) return;
+    if (!badge || badge.dataset.state === state && !why && !action) return; // said once, not at every rotation
     badge.dataset.state = state;
     badge.replaceChildren(words[state] + (why && `: ${why}`), ...(action ? [action] : []));
   }
@@ -80,7 +78,7 @@
       line.id = 'live-note';
       line.className = 'teamnote';
       line.setAttribute('role', 'status');
-      keepPlace(() => list.closest('.feed')?.before(line));
+      rows.keepPlace(() => list.closest('.feed')?.before(line));
     }
     line.replaceChildren(`${text} `, ...(action ? [action] : []));
   }
@@ -101,7 +99,7 @@
   }
 
   function connect() {
-    if (over) return;
+    if (over || waiting) return;
     disconnect();
     heard = Date.now();
     replaceLive(template.cloneNode());
@@ -266,174 +264,24 @@
     if (event.detail.type === 'log') advance(event.detail.lastEventId);
   });
 
-  // ---- The reader ----
-
-  const edge = 60; // pixels from the newest entry that still count as there
-  let unseen = 0;
-  let incomplete = false; // rows were counted and not kept
-  let stale = false; // the page has to be loaded again
-
-  // At the newest entry, and not busy with another one.
-  function atNewest() {
-    if (list.contains(document.activeElement) || !getSelection().isCollapsed && list.contains(getSelection().anchorNode)) return false;
-    if (newestFirst) return scrollY <= edge;
-    return scrollY + innerHeight >= document.documentElement.scrollHeight - edge;
-  }
-
-  function goNewest() {
-    scrollTo({ top: newestFirst ? 0 : document.documentElement.scrollHeight, behavior: 'instant' });
-  }
-
-  function tellUnseen() {
-    if (!pill) return;
-    pill.hidden = unseen === 0 && !stale;
-    pill.textContent = `${newestFirst ? '↑' : '↓'} ${unseen > 0 ? `${unseen} new` : 'Newer entries'}`;
-  }
-
-  function seen() {
-    if (stale || incomplete) reload(true);
-    unseen = 0;
-    trim();
-    tellUnseen();
-  }
-
-  pill?.addEventListener('click', () => {
-    document.activeElement?.blur();
-    goNewest();
-    seen();
-  });
-  addEventListener('scroll', () => { if ((unseen > 0 || stale) && atNewest()) seen(); }, { passive: true });
-
-  // Rows come and go above the window; what is in it must not move. The browser's own anchoring would correct twice.
-  document.documentElement.style.overflowAnchor = 'none';
-
-  // Places are taken again in a microtask: app.js dresses new rows in one, before this one, and nothing is painted yet.
-  function keepPlace(change) {
-    const anchor = [...list.children].find((row) => row.getBoundingClientRect().bottom > 0);
-    const before = anchor?.getBoundingClientRect().top;
-    change();
-    queueMicrotask(() => {
-      if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: 'instant' });
-    });
-  }
-
-  // ---- The list ----
-
-  let arrived = []; // rows that wait for the next turn: a burst is laid out once
-  let applying;
-
-  document.addEventListener('htmx:oobBeforeSwap', (event) => {
-    if (event.detail.target !== list) return;
-    event.detail.shouldSwap = false;
-    arrived.push(...event.detail.fragment.children);
-    applying ??= setTimeout(apply, 16);
-  });
-
-  function apply() {
-    const rows = arrived;
-    arrived = [];
-    applying = undefined;
-    const follow = atNewest();
-    const change = () => {
-      for (const row of rows) upsert(row, follow);
-      if (follow) trim();
-    };
-    if (follow) {
-      change();
-      if (!newestFirst) queueMicrotask(goNewest);
-    } else keepPlace(change);
-    tellUnseen();
-  }
-
-  const order = (row) => BigInt(row.dataset.order);
-  const rev = (row) => BigInt(row.dataset.rev);
-  const oldest = () => (newestFirst ? list.lastElementChild : list.firstElementChild);
-  const newest = () => (newestFirst ? list.firstElementChild : list.lastElementChild);
-  const olderLink = () => document.querySelector('#older a[data-older]');
-  const hasOlder = () => olderLink()?.hidden === false;
-
-  // Puts a row where it belongs: over its older self, in its place in the order, or nowhere when it is older than all
-  // that is shown.
-  function upsert(row, follow) {
-    const present = document.getElementById(row.id);
-    const gone = 'gone' in row.dataset;
-    if (present) {
-      if (rev(row) <= rev(present)) return;
-      if (gone) present.remove();
-      else update(present, row);
-      return;
-    }
-    if (gone || list.childElementCount > 0 && hasOlder() && order(row) < order(oldest())) return;
-    const isNewest = list.childElementCount === 0 || order(row) > order(newest());
-    if (!follow && isNewest) {
-      unseen++;
-      incomplete ||= list.childElementCount >= maxRowsAway;
-    }
-    if (incomplete) return;
-    insert(row);
-    htmx.process(row);
-  }
-
-  function insert(row) {
-    let newer = null; // the neighbour on the newer side
-    for (let r = newest(); r && order(r) > order(row); r = newestFirst ? r.nextElementSibling : r.previousElementSibling) newer = r;
-    if (newestFirst) newer ? newer.after(row) : list.prepend(row);
-    else newer ? newer.before(row) : list.append(row);
-  }
-
-  // Changes only what differs, so that what is unfolded, focused or selected stays so.
-  function update(present, row) {
-    const focused = present.contains(document.activeElement) ? document.activeElement : null;
-    morph(present, row);
-    htmx.process(present);
-    if (focused && !focused.isConnected) present.querySelector('summary, a')?.focus({ preventScroll: true });
-  }
-
-  const own = ['open', 'data-day', 'data-depth', 'data-at']; // attributes that only the browser knows
-
-  function morph(from, to) {
-    for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !own.includes(name)) from.removeAttribute(name);
-    for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
-    const [a, b] = [[...from.childNodes], [...to.childNodes]];
-    if (a.length !== b.length || a.some((node, i) => node.nodeName !== b[i].nodeName)) {
-      if (from.matches('details')) b.filter((node) => node.matches?.('details')).forEach((node) => { node.open = from.open; });
-      from.replaceChildren(...b);
-      return;
-    }
-    a.forEach((node, i) => {
-      if (node.nodeType !== Node.ELEMENT_NODE) {
-        if (node.data !== b[i].data) node.data = b[i].data;
-      } else if (!node.isEqualNode(b[i])) morph(node, b[i]);
-    });
-  }
-
-  function trim() {
-    let extra = list.childElementCount - maxRows;
-    if (extra <= 0 || !atNewest()) return;
-    while (extra-- > 0) oldest().remove();
-    const older = olderLink();
-    if (older) older.hidden = false;
-  }
-
   // ---- The whole feed again ----
 
   let reloading = false;
 
   // Loads the page again and takes its list and cursor, which are of one moment. A reader who is elsewhere is asked first.
   async function reload(agreed) {
-    stale = true;
-    if (!agreed && !atNewest()) {
-      tellUnseen();
-      return;
-    }
-    if (reloading) return;
+    rows.outdated();
+    waiting = !agreed && !rows.atNewest();
+    if (waiting) show('paused', 'newer entries are waiting');
+    if (waiting || reloading) return;
     reloading = true;
     disconnect();
     trouble();
     try {
-      await fetchFeed();
-      failures = 0;
-      connect();
+      if (await fetchFeed()) {
+        failures = 0;
+        connect();
+      }
     } catch {
       const pause = Math.min(maxPause, 1000 * 2 ** failures++);
       retryTimer = setTimeout(() => reload(true), pause * (0.75 + Math.random() / 2));
@@ -449,30 +297,19 @@
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     const fresh = page.getElementById('log-list');
-    if (!fresh) throw new Error('no list');
-    arrived = [];
-    const open = new Set([...list.querySelectorAll('li:has(details[open])')].map((row) => row.id));
-    list.replaceChildren(...fresh.children);
-    for (const row of list.children) if (open.has(row.id)) row.querySelector('details')?.setAttribute('open', '');
+    if (!fresh) throw new Error('the page has no list');
     list.dataset.cursor = fresh.dataset.cursor;
     list.dataset.epoch = fresh.dataset.epoch;
     cursor = BigInt(fresh.dataset.cursor);
     for (const id of ['older', 'log-facts']) {
       const part = page.getElementById(id);
       if (part) document.getElementById(id)?.replaceWith(part);
+      if (part) htmx.process(part);
     }
-    htmx.process(document.getElementById('older') ?? list);
-    htmx.process(list);
-    stale = incomplete = false;
-    unseen = 0;
-    tellUnseen();
-    goNewest();
+    rows.replace(fresh);
+    return true;
   }
 
-  // A conversation is read from its end, unless the browser brought the reader back to where they were.
-  if (!newestFirst && performance.getEntriesByType('navigation')[0]?.type === 'navigate' && !location.hash) {
-    addEventListener('DOMContentLoaded', goNewest);
-    addEventListener('load', goNewest);
-  }
+  rows.reloadWith(() => reload(true));
   show('connecting');
 })();

@@ -14,7 +14,9 @@ type feed struct {
 	owner  int64
 	window atomic.Pointer[window] // nil until the first read; written by the worker that reads the feed
 
-	backoff time.Duration // of that worker
+	// Used by that worker alone.
+	backoff time.Duration
+	kicked  []*Tab // room for a copy of tabs
 
 	// Guarded by Hub.mu.
 	tabs    []*Tab
@@ -170,11 +172,14 @@ func (h *Hub) publish(ctx context.Context, f *feed, frames []*Frame, head int64,
 	h.kick(f)
 }
 
+// kick wakes the tabs of f, without holding up those who give hints meanwhile.
 func (h *Hub) kick(f *feed) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, t := range f.tabs {
+	f.kicked = append(f.kicked[:0], f.tabs...)
+	h.mu.Unlock()
+	for i, t := range f.kicked {
 		t.wake()
+		f.kicked[i] = nil // a tab that has gone must not stay here
 	}
 }
 

@@ -98,6 +98,7 @@ func TestBrowserAsksAReaderBeforeItLoadsThePageAgain(t *testing.T) {
 		}
 		s.proxy.set(pass)
 		b.pill("↑ Newer entries")
+		b.state("paused")
 	})
 	b.do("document.getElementById('new-pill').click()")
 	b.state("live")

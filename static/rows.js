@@ -1,0 +1,199 @@
+// The list of entries of a live page and its reader: where a row goes, what is kept, and that nobody who reads is moved.
+// live.js brings the rows.
+//
+// A row says by data-order where it stands and by data-rev which of its states it is. The list holds the newest entries
+// without a hole; a row from before its oldest one is none of its business. While the reader is elsewhere the pill
+// counts what is new.
+(() => {
+  'use strict';
+
+  const list = document.getElementById('log-list');
+  if (!list || !document.getElementById('live')) return;
+
+  const maxRows = 300; // kept while the reader is at the newest entry
+  const maxRowsAway = 600; // and while elsewhere; beyond, rows are counted only
+
+  const newestFirst = list.dataset.order !== 'asc';
+  const pill = document.getElementById('new-pill');
+
+  // ---- The reader ----
+
+  const edge = 60; // pixels from the newest entry that still count as there
+  let unseen = 0;
+  let incomplete = false; // rows were counted and not kept
+  let stale = false; // the page has to be loaded again
+  let reload = () => {}; // does it; the reader has agreed
+
+  // At the newest entry, and not busy with another one.
+  function atNewest() {
+    if (list.contains(document.activeElement) || !getSelection().isCollapsed && list.contains(getSelection().anchorNode)) return false;
+    if (newestFirst) return scrollY <= edge;
+    return scrollY + innerHeight >= document.documentElement.scrollHeight - edge;
+  }
+
+  function goNewest() {
+    scrollTo({ top: newestFirst ? 0 : document.documentElement.scrollHeight, behavior: 'instant' });
+  }
+
+  function tellUnseen() {
+    if (!pill) return;
+    pill.hidden = unseen === 0 && !stale;
+    pill.textContent = `${newestFirst ? '↑' : '↓'} ${unseen > 0 ? `${unseen} new` : 'Newer entries'}`;
+  }
+
+  function seen() {
+    if (stale || incomplete) reload();
+    unseen = 0;
+    trim();
+    tellUnseen();
+  }
+
+  pill?.addEventListener('click', () => {
+    document.activeElement?.blur();
+    goNewest();
+    seen();
+  });
+  addEventListener('scroll', () => { if ((unseen > 0 || stale) && atNewest()) seen(); }, { passive: true });
+
+  // Rows come and go above the window; what is in it must not move. The browser's own anchoring would correct twice.
+  document.documentElement.style.overflowAnchor = 'none';
+
+  // Places are taken again in a microtask: app.js dresses new rows in one, before this one, and nothing is painted yet.
+  function keepPlace(change) {
+    const anchor = [...list.children].find((row) => row.getBoundingClientRect().bottom > 0);
+    const before = anchor?.getBoundingClientRect().top;
+    change();
+    queueMicrotask(() => {
+      if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: 'instant' });
+    });
+  }
+
+  // ---- The list ----
+
+  let arrived = []; // rows that wait for the next turn: a burst is laid out once
+  let applying;
+
+  // Rows come as a fragment that htmx would put at the top of the list.
+  document.addEventListener('htmx:oobBeforeSwap', (event) => {
+    if (event.detail.target !== list) return;
+    event.detail.shouldSwap = false;
+    arrived.push(...event.detail.fragment.children);
+    applying ??= setTimeout(apply, 16);
+  });
+
+  function apply() {
+    const rows = arrived;
+    arrived = [];
+    applying = undefined;
+    const follow = atNewest();
+    const change = () => {
+      for (const row of rows) upsert(row, follow);
+      if (follow) trim();
+    };
+    if (follow) {
+      change();
+      if (!newestFirst) queueMicrotask(goNewest);
+    } else keepPlace(change);
+    tellUnseen();
+  }
+
+  const order = (row) => BigInt(row.dataset.order);
+  const rev = (row) => BigInt(row.dataset.rev);
+  const oldest = () => (newestFirst ? list.lastElementChild : list.firstElementChild);
+  const newest = () => (newestFirst ? list.firstElementChild : list.lastElementChild);
+  const olderLink = () => document.querySelector('#older a[data-older]');
+  const hasOlder = () => olderLink()?.hidden === false;
+
+  // Puts a row where it belongs: over its older self, in its place in the order, or nowhere when it is older than all
+  // that is shown.
+  function upsert(row, follow) {
+    const present = document.getElementById(row.id);
+    const gone = 'gone' in row.dataset;
+    if (present) {
+      if (rev(row) <= rev(present)) return;
+      if (gone) present.remove();
+      else update(present, row);
+      return;
+    }
+    if (gone || list.childElementCount > 0 && hasOlder() && order(row) < order(oldest())) return;
+    const isNewest = list.childElementCount === 0 || order(row) > order(newest());
+    if (!follow && isNewest) {
+      unseen++;
+      incomplete ||= list.childElementCount >= maxRowsAway;
+    }
+    if (incomplete) return;
+    insert(row);
+    htmx.process(row);
+  }
+
+  function insert(row) {
+    let newer = null; // the neighbour on the newer side
+    for (let r = newest(); r && order(r) > order(row); r = newestFirst ? r.nextElementSibling : r.previousElementSibling) newer = r;
+    if (newestFirst) newer ? newer.after(row) : list.prepend(row);
+    else newer ? newer.before(row) : list.append(row);
+  }
+
+  // Changes only what differs, so that what is unfolded, focused or selected stays so.
+  function update(present, row) {
+    const focused = present.contains(document.activeElement) ? document.activeElement : null;
+    morph(present, row);
+    htmx.process(present);
+    if (focused && !focused.isConnected) present.querySelector('summary, a')?.focus({ preventScroll: true });
+  }
+
+  const own = ['open', 'data-day', 'data-depth', 'data-at']; // attributes that only the browser knows
+
+  function morph(from, to) {
+    for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !own.includes(name)) from.removeAttribute(name);
+    for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+    const [a, b] = [[...from.childNodes], [...to.childNodes]];
+    if (a.length !== b.length || a.some((node, i) => node.nodeName !== b[i].nodeName)) {
+      if (from.matches('details')) b.filter((node) => node.matches?.('details')).forEach((node) => { node.open = from.open; });
+      from.replaceChildren(...b);
+      return;
+    }
+    a.forEach((node, i) => {
+      if (node.nodeType !== Node.ELEMENT_NODE) {
+        if (node.data !== b[i].data) node.data = b[i].data;
+      } else if (!node.isEqualNode(b[i])) morph(node, b[i]);
+    });
+  }
+
+  function trim() {
+    let extra = list.childElementCount - maxRows;
+    if (extra <= 0 || !atNewest()) return;
+    while (extra-- > 0) oldest().remove();
+    const older = olderLink();
+    if (older) older.hidden = false;
+    if (!newestFirst) queueMicrotask(goNewest);
+  }
+
+  // Takes the rows of a page that was loaded just now in place of its own.
+  function replace(fresh) {
+    arrived = [];
+    const open = new Set([...list.querySelectorAll('li:has(details[open])')].map((row) => row.id));
+    list.replaceChildren(...fresh.children);
+    for (const row of list.children) if (open.has(row.id)) row.querySelector('details')?.setAttribute('open', '');
+    htmx.process(list);
+    stale = incomplete = false;
+    unseen = 0;
+    tellUnseen();
+    goNewest();
+  }
+
+  // A conversation is read from its end, unless the browser brought the reader back to where they were.
+  if (!newestFirst && performance.getEntriesByType('navigation')[0]?.type === 'navigate' && !location.hash) {
+    addEventListener('DOMContentLoaded', goNewest);
+    addEventListener('load', goNewest);
+  }
+
+  globalThis.worklogRows = {
+    atNewest, keepPlace, replace,
+    reloadWith(act) { reload = act; },
+    // The list can not be brought up to date row by row any more. It is loaded again when the reader agrees.
+    outdated() {
+      stale = true;
+      tellUnseen();
+    },
+  };
+})();
