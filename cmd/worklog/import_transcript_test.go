@@ -77,8 +77,8 @@ func TestAFolderWithoutTranscriptsIsSaid(t *testing.T) {
 
 func TestRecordedSessionsGrowByTheirNewRowsOnly(t *testing.T) {
 	t.Parallel()
-	recorded := filepath.Join("..", "..", "..", "shared", "recordings", "claude-code")
-	grown := map[string][]int{"session-7505c804": {90, 147}, "session-1284c080": {29, 452}}
+	recorded := filepath.Join("..", "..", "..", "shared", "recordings")
+	grown := map[string][]int{"claude-code/session-7505c804": {90, 147}, "claude-code/session-1284c080": {29, 452}, "gemini-cli/session-f7633853": {11, 21}}
 	if _, err := os.Stat(recorded); err != nil { // recordings are not part of the repository
 		grown = nil
 	}
@@ -88,14 +88,18 @@ func TestRecordedSessionsGrowByTheirNewRowsOnly(t *testing.T) {
 	a := apptest.Start(t)
 	s := shellOf(a, apptest.Email)
 	for name, rows := range grown {
-		for i, part := range []string{"-prefix.jsonl", "-full.jsonl", "-full.jsonl"} {
+		ext := ".jsonl"
+		if strings.HasPrefix(name, "gemini") {
+			ext = ".json"
+		}
+		for i, part := range []string{"-prefix" + ext, "-full" + ext, "-full" + ext} {
 			want := []string{
 				fmt.Sprintf("%d stored, 0 updated, 0 unchanged, 0 merged, 0 invalid, 0 damaged", rows[0]),
 				fmt.Sprintf("%d stored, 0 updated, %d unchanged, 0 merged, 0 invalid, 0 damaged", rows[1]-rows[0], rows[0]),
 				fmt.Sprintf("0 stored, 0 updated, %d unchanged, 0 merged, 0 invalid, 0 damaged", rows[1]),
 			}[i]
 			begin := time.Now()
-			code := s.run(t.Context(), "import", filepath.Join(recorded, name+part))
+			code := s.run(t.Context(), "import", filepath.Join(recorded, filepath.FromSlash(name+part)))
 			t.Logf("%s%s in %v", name, part, time.Since(begin).Round(time.Millisecond))
 			if code != 0 || !strings.Contains(s.stderr.String(), want) {
 				t.Errorf("%s%s: exit %d: %s, want %s", name, part, code, s.stderr.String(), want)

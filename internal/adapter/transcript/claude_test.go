@@ -240,11 +240,15 @@ func FuzzTranscript(f *testing.F) {
 	f.Add(claudeText(askLine, callLine, doneLine, sayLine))
 	f.Add(claudeText(`"type":"queue-operation","operation":"enqueue","content":"x"`, `"type":"queue-operation","operation":"remove"`, `"isSidechain":true,`+askLine))
 	f.Add([]byte(`{"type":"summary","summary":"x","leafUuid":"y"}{"type":"user","message":{"content":[{"type":"tool_result"}]}}`))
+	f.Add([]byte(codexText))
+	f.Add([]byte(geminiText))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > 64<<10 {
 			return
 		}
 		Detect(text)
-		parseClaude(t, text)
+		for _, f := range []Format{ClaudeCode, Codex, Gemini} {
+			parse(t, New(f, Options{Session: "file", Now: now()}), text)
+		}
 	})
 }

@@ -49,9 +49,10 @@ func TestRecordedSessionsAreShownWhole(t *testing.T) {
 
 func TestALongerFileOfTheSameSessionOnlyAddsRows(t *testing.T) {
 	t.Parallel()
-	for _, path := range recordings(t, "claude-code/*-prefix.jsonl") {
-		before := parse(t, New(ClaudeCode, Options{Now: now()}), read(t, path)).rows
-		after := parse(t, New(ClaudeCode, Options{Now: now()}), read(t, strings.Replace(path, "-prefix", "-full", 1))).rows
+	for _, path := range append(recordings(t, "claude-code/*-prefix.jsonl"), recordings(t, "gemini-cli/*-prefix.json")...) {
+		raw := read(t, path)
+		before := parse(t, New(Detect(raw), Options{Now: now()}), raw).rows
+		after := parse(t, New(Detect(raw), Options{Now: now()}), read(t, strings.Replace(path, "-prefix", "-full", 1))).rows
 		if len(after) <= len(before) {
 			t.Fatalf("%s: %d rows, then %d", path, len(before), len(after))
 		}

@@ -28,6 +28,8 @@ const (
 	Unknown    Format = ""
 	NDJSON     Format = "worklog" // drafts or entries of worklog's own
 	ClaudeCode Format = "claude-code"
+	Codex      Format = "codex"
+	Gemini     Format = "gemini-cli"
 )
 
 const (
@@ -94,23 +96,41 @@ func New(f Format, o Options) Parser {
 	switch f {
 	case ClaudeCode:
 		return newClaude(o)
+	case Codex:
+		return newCodex(o)
+	case Gemini:
+		return newGemini(o)
 	}
 	return nil
 }
 
 // Detect finds the format by the beginning of a file; it may end anywhere. Unknown is too little to tell.
 func Detect(head []byte) Format {
+	if f := formatOf(topKeys(head)); f != Unknown { // an object may be written over several lines
+		return f
+	}
 	for line := range bytes.Lines(head) {
-		keys := topKeys(line)
-		has := func(names ...string) bool {
-			return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
+		if f := formatOf(topKeys(line)); f != Unknown {
+			return f
 		}
-		if has("title", "seq") {
-			return NDJSON
-		}
-		if has("type") && has("sessionId", "uuid", "leafUuid", "messageId", "parentUuid") || has("parentUuid") && has("sessionId") {
-			return ClaudeCode
-		}
+	}
+	return Unknown
+}
+
+// formatOf finds the format by the names of an object's fields.
+func formatOf(keys []string) Format {
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
+	}
+	switch {
+	case has("title", "seq"):
+		return NDJSON
+	case has("sessionId") && has("projectHash", "messages"):
+		return Gemini
+	case has("type") && has("payload"):
+		return Codex
+	case has("type") && has("sessionId", "uuid", "leafUuid", "messageId", "parentUuid"), has("parentUuid") && has("sessionId"):
+		return ClaudeCode
 	}
 	return Unknown
 }

@@ -1,0 +1,177 @@
+package transcript
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/adapter/agent"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// codex reads rollouts of Codex: one line is one item of a thread, or an event about it. Words of people and of the
+// model come as both.
+type codex struct {
+	track
+	session, dir, model string
+	said                map[string]int // by channel, kind and text
+}
+
+func newCodex(o Options) *codex {
+	return &codex{track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}}
+}
+
+// codexPayload is what entries need of an item or event of any type.
+type codexPayload struct {
+	Type      string          `json:"type"`
+	ID        string          `json:"id"`
+	Dir       string          `json:"cwd"`
+	Model     string          `json:"model"`
+	Role      string          `json:"role"`
+	Content   json.RawMessage `json:"content"`
+	Name      string          `json:"name"`
+	CallID    string          `json:"call_id"`
+	Arguments json.RawMessage `json:"arguments"`
+	Input     json.RawMessage `json:"input"`
+	Action    json.RawMessage `json:"action"`
+	Output    json.RawMessage `json:"output"`
+	Message   string          `json:"message"`
+	Reason    string          `json:"reason"`
+}
+
+// Line takes the next line.
+func (c *codex) Line(raw []byte) ([]Row, error) {
+	c.line++
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return nil, nil
+	}
+	err := objects(raw, func(o json.RawMessage) {
+		var l struct {
+			Timestamp string          `json:"timestamp"`
+			Type      string          `json:"type"`
+			Payload   json.RawMessage `json:"payload"`
+		}
+		_ = json.Unmarshal(o, &l) // what can be read of it
+		var p codexPayload
+		_ = json.Unmarshal(l.Payload, &p)
+		at, replaced := c.at(l.Timestamp)
+		c.take(l.Type, p, at, replaced)
+	})
+	return c.ready(), err
+}
+
+// Close returns what is left.
+func (c *codex) Close() ([]Row, error) { return c.rest(), nil }
+
+func (c *codex) take(kind string, p codexPayload, at time.Time, replaced bool) {
+	switch kind {
+	case "session_meta":
+		c.session, c.dir = orElse(p.ID, c.session), p.Dir
+	case "turn_context":
+		c.dir, c.model = orElse(p.Dir, c.dir), p.Model
+	case "compacted":
+		c.put(worklog.Draft{Title: "Conversation compacted", Details: p.Message, Key: agent.Key(c.session, "compacted", at.Format(time.RFC3339Nano))}, at, replaced)
+	case "response_item":
+		c.item(p, at, replaced)
+	case "event_msg":
+		c.event(p, at, replaced)
+	default:
+		c.skip(kind)
+	}
+}
+
+func (c *codex) put(d worklog.Draft, at time.Time, replaced bool) {
+	c.common(&d)
+	c.add(d, at, replaced)
+}
+
+func (c *codex) common(d *worklog.Draft) {
+	d.Conversation = agent.Conversation(c.session)
+	agent.Note(d, "cwd", c.dir)
+}
+
+func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
+	switch p.Type {
+	case "message":
+		text := agent.Output(p.Content)
+		switch {
+		case p.Role == "assistant":
+			c.words(agent.KindReply, "item", text, at, replaced)
+		case p.Role == "user" && !strings.HasPrefix(strings.TrimSpace(text), "<"): // in <...> stands what Codex adds
+			c.words(agent.KindPrompt, "item", text, at, replaced)
+		default:
+			c.skip("message of " + p.Role)
+		}
+	case "function_call", "custom_tool_call", "local_shell_call":
+		input := p.Arguments
+		for _, other := range []json.RawMessage{p.Input, p.Action} {
+			if len(input) == 0 {
+				input = other
+			}
+		}
+		d := agent.Call{Session: c.session, ID: orElse(p.CallID, p.ID), Tool: orElse(p.Name, strings.TrimSuffix(p.Type, "_call")), Input: unwrapped(input), Dir: c.dir}.Draft()
+		c.common(&d)
+		c.begin(d, at, replaced)
+	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
+		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: agent.Key(c.session, orElse(p.CallID, p.ID)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
+		d.Details = agent.Output(unwrapped(p.Output))
+		if agent.Failed(p.Output) {
+			d.Status = worklog.StatusError
+		}
+		c.end(d, at, replaced)
+	default:
+		c.skip(p.Type)
+	}
+}
+
+// unwrapped is the JSON object that a text holds, or the text as it is.
+func unwrapped(raw json.RawMessage) json.RawMessage {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return raw
+}
+
+func (c *codex) event(p codexPayload, at time.Time, replaced bool) {
+	switch p.Type {
+	case "user_message":
+		c.words(agent.KindPrompt, "event", p.Message, at, replaced)
+	case "agent_message":
+		c.words(agent.KindReply, "event", p.Message, at, replaced)
+	case "turn_aborted":
+		d := worklog.Draft{Title: "Turn aborted", Status: worklog.StatusWarning, Details: p.Reason}
+		d.Key = agent.Key(c.session, p.Type, at.Format(time.RFC3339Nano))
+		c.put(d, at, replaced)
+	case "error", "stream_error":
+		d := worklog.Draft{Title: orElse(agent.FirstLine(p.Message, 200), "Error"), Details: p.Message, Type: worklog.TypeError, Status: worklog.StatusError}
+		d.Key = agent.Key(c.session, p.Type, at.Format(time.RFC3339Nano))
+		c.put(d, at, replaced)
+	default:
+		c.skip(p.Type)
+	}
+}
+
+// words adds a prompt or reply when this is the first of its channels to say it: the nth time that one of them has a
+// text is the same as the nth time of the other.
+func (c *codex) words(kind, channel, text string, at time.Time, replaced bool) {
+	if strings.TrimSpace(text) == "" {
+		c.skip("empty message")
+		return
+	}
+	key := agent.TextKey(c.session, kind, text, 1)
+	c.said[channel+key]++
+	n := c.said[channel+key]
+	if n <= c.seen[key] {
+		c.skip("message that is there twice")
+		return
+	}
+	c.seen[key] = n
+	d := agent.Prompt(c.session, text, n)
+	if kind == agent.KindReply {
+		d = agent.Reply(c.session, text, n)
+		agent.Note(&d, "model", c.model)
+	}
+	c.put(d, at, replaced)
+}
