@@ -91,6 +91,10 @@ func appendTime(b []byte, t time.Time) []byte {
 	return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 }
 
+// AppendJSON appends m as JSON with sorted keys: metadata that says the same is written the same. It fails only when m
+// holds a Go value that has no JSON form.
+func (m Metadata) AppendJSON(b []byte) ([]byte, error) { return appendMap(b, m, 0) }
+
 // appendMap appends m with sorted keys. The depth guards against a map that contains itself.
 func appendMap(b []byte, m map[string]any, depth int) (_ []byte, err error) {
 	if depth > maxScanDepth {

@@ -101,7 +101,7 @@ func (f *fields) metadata(m Metadata) {
 	if len(*f) > 0 {
 		return
 	}
-	b, err := json.Marshal(map[string]any(m))
+	b, err := m.AppendJSON(nil)
 	if err != nil {
 		f.check(false, "metadata", "can not be written as JSON")
 		return

@@ -4,9 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
-	"hash"
-	"io"
 	"time"
 
 	"github.com/worklogdev/worklog/worklog"
@@ -19,42 +16,38 @@ type Fingerprint [sha256.Size]byte
 // by a separator, tool "a|b" with title "c" would equal tool "a" with title "b|c", and one draft would swallow the other.
 // A draft whose metadata can not be written as JSON equals no other.
 func FingerprintOf(d *worklog.Draft) Fingerprint {
-	h := sha256.New()
-	for _, s := range []string{
+	const rest = 1 << 10 // all but the details, mostly
+	b := make([]byte, 0, len(d.Details)+rest)
+	for _, s := range [...]string{
 		d.Title, string(d.Type), string(d.Status), d.Tool, d.Conversation, d.ConversationID, d.ConversationTitle,
 		d.Details, d.Key, d.Parent, d.Source, d.User,
 	} {
-		writeField(h, s)
+		b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
+		b = append(b, s...)
 	}
-	for _, t := range []*time.Time{d.StartedAt, d.EndedAt, d.LoggedAt} {
-		writeTime(h, t)
+	for _, t := range [...]*time.Time{d.StartedAt, d.EndedAt, d.LoggedAt} {
+		b = appendTime(b, t)
 	}
-	writeMetadata(h, d.Metadata)
-	return Fingerprint(h.Sum(nil))
+	return sha256.Sum256(appendMetadata(b, d.Metadata)) // the last field: its length is what is left
 }
 
-func writeField(h hash.Hash, s string) {
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
-	io.WriteString(h, s)
-}
-
-func writeTime(h hash.Hash, t *time.Time) {
+// appendTime appends a marker that says whether there is a time, and the time.
+func appendTime(b []byte, t *time.Time) []byte {
 	if t == nil {
-		writeField(h, "")
-		return
+		return append(b, 0)
 	}
-	writeField(h, t.UTC().Format(time.RFC3339Nano))
+	b = binary.BigEndian.AppendUint64(append(b, 1), uint64(t.Unix()))
+	return binary.BigEndian.AppendUint32(b, uint32(t.Nanosecond()))
 }
 
-// writeMetadata relies on encoding/json writing the keys of maps in order. No metadata and empty metadata are the same.
-func writeMetadata(h hash.Hash, m worklog.Metadata) {
+// appendMetadata appends m in its one form. No metadata and empty metadata are the same.
+func appendMetadata(b []byte, m worklog.Metadata) []byte {
 	if len(m) == 0 {
-		writeField(h, "")
-		return
+		return b
 	}
-	b, err := json.Marshal(map[string]any(m))
+	out, err := m.AppendJSON(b)
 	if err != nil {
-		b = []byte(rand.Text())
+		return append(b, rand.Text()...)
 	}
-	writeField(h, string(b))
+	return out
 }
