@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// cpu is the processor time that each side has used so far. Unlike a throughput it hardly changes when something else
-// keeps the machine busy.
+// cpu is the processor time that each side has used so far, and the number of the next transaction. Unlike a throughput
+// they hardly change when something else keeps the machine busy.
 type cpu struct {
 	program, database, bench time.Duration
+	transaction              int64
 }
 
 // clockTick is the unit of /proc: a hundredth of a second on every Linux.
@@ -24,6 +25,9 @@ func (s *site) cpu(ctx context.Context) (c cpu, err error) {
 		return c, err
 	}
 	if c.bench, err = cpuOf(os.Getpid()); err != nil {
+		return c, err
+	}
+	if err := s.pool.QueryRow(ctx, "SELECT pg_current_xact_id()::text::bigint").Scan(&c.transaction); err != nil {
 		return c, err
 	}
 	rows, err := s.pool.Query(ctx, "SELECT pid FROM pg_stat_activity")
@@ -79,7 +83,8 @@ func (s *site) account(ctx context.Context, what string, measure func() (perSeco
 	}
 	entries := v * time.Since(began).Seconds()
 	each := func(before, after time.Duration) float64 { return float64((after - before).Microseconds()) / entries }
-	fmt.Fprintf(os.Stderr, "bench:   %-40s %8s   CPU per entry: program %.0f us, PostgreSQL %.0f us, bench %.0f us\n", what, perSecond(v),
-		each(before.program, after.program), each(before.database, after.database), each(before.bench, after.bench))
+	fmt.Fprintf(os.Stderr, "bench:   %-32s %8s   CPU per entry: program %.0f us, PostgreSQL %.0f us, bench %.0f us; %.1f entries a transaction\n",
+		what, perSecond(v), each(before.program, after.program), each(before.database, after.database), each(before.bench, after.bench),
+		entries/float64(after.transaction-before.transaction))
 	return v, nil
 }
