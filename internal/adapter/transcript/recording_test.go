@@ -67,7 +67,7 @@ func TestDamageAnywhereCostsOneLine(t *testing.T) {
 		raw := read(t, path)
 		whole := parse(t, New(ClaudeCode, Options{Now: now()}), raw)
 		lines := bytes.SplitAfter(raw, []byte("\n"))
-		for i := 4; i < len(lines)-1; i += 40 {
+		for i := 4; i < len(lines)-1; i += 80 {
 			torn := bytes.Join(append(append([][]byte{}, lines[:i]...), append([][]byte{append(lines[i][:len(lines[i])/2:len(lines[i])/2], '\n')}, lines[i+1:]...)...), nil)
 			r := parse(t, New(ClaudeCode, Options{Now: now()}), torn)
 			if len(r.damaged) != 1 || r.damaged[i+1] == "" || len(r.byKey()) < len(whole.byKey())-1 {
