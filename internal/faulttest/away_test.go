@@ -132,7 +132,7 @@ func post(t *testing.T, app *apptest.App, token, body string) *http.Response {
 	return res
 }
 
-func TestWritersAreToldThatTheDatabaseIsAwayAndStoredWhenItIsBack(t *testing.T) {
+func TestWritersAreToldThatTheDatabaseIsAwayAndStoredWhenItIsBack_S23(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.DSN(t)
 	w := newWire(t, dsn)
@@ -192,7 +192,7 @@ func wantStatus(t *testing.T, url string, want int) {
 	}
 }
 
-func TestNothingAcknowledgedIsLostWhenEveryConnectionIsCutAgainAndAgain(t *testing.T) {
+func TestNothingAcknowledgedIsLostWhenEveryConnectionIsCutAgainAndAgain_S23(t *testing.T) {
 	t.Parallel()
 	wire := newWire(t, storetest.DSN(t))
 	app := apptest.Start(t, apptest.WithEnv("DATABASE_URL", wire.dsn), apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
@@ -206,7 +206,7 @@ func TestNothingAcknowledgedIsLostWhenEveryConnectionIsCutAgainAndAgain(t *testi
 	w.check(t, wire.dsn)
 }
 
-func TestNothingAcknowledgedIsLostInAStormOfTerminatedBackends(t *testing.T) {
+func TestNothingAcknowledgedIsLostInAStormOfTerminatedBackends_S23(t *testing.T) {
 	t.Parallel()
 	app := apptest.Start(t, apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
 	w := startWriters(t, app)

@@ -15,7 +15,7 @@ import (
 // between is how many drafts are acknowledged between two kills: enough that each hits writers at work.
 const between = 60
 
-func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
+func TestNothingAcknowledgedIsLostByKills_S23(t *testing.T) {
 	t.Parallel()
 	app := apptest.Start(t, apptest.WithPrivatePostgres(), apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
 	cluster := filepath.Join(app.DataDir, "postgres")

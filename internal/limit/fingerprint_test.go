@@ -22,7 +22,7 @@ func fingerprint(t testing.TB, draft string) limit.Fingerprint {
 	return limit.FingerprintOf(&d)
 }
 
-func TestDraftsThatDifferAnywhereHaveDifferentFingerprints(t *testing.T) {
+func TestDraftsThatDifferAnywhereHaveDifferentFingerprints_S16(t *testing.T) {
 	t.Parallel()
 	drafts := []string{
 		`{"title":"a|b","tool":"c"}`, `{"title":"a","tool":"b|c"}`, `{"title":"a|bc"}`, `{"title":"a","tool":"bc"}`, `{"title":"ab","tool":"c"}`,

@@ -86,7 +86,7 @@ func TestRunSweepsByItselfAndEndsWithItsContext(t *testing.T) {
 }
 
 // 100,000 users, each at the limit, fit into 100 MB, and leave it again.
-func TestHundredThousandUsersFitAndAreForgotten(t *testing.T) {
+func TestHundredThousandUsersFitAndAreForgotten_S16(t *testing.T) {
 	l, c := setup(60, 100)
 	before := heap()
 	for owner := range int64(100_000) {
