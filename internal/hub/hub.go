@@ -38,7 +38,7 @@ type Options struct {
 	StreamsPerToken int           // default 10
 	MaxTabs         int           // default 20,000, in the whole process
 	MaxAge          time.Duration // default 1 h; a tab lives 0.8 to 1.0 of it
-	Sweep           time.Duration // default 15 s: the longest that a lost hint delays anything
+	Sweep           time.Duration // default 15 s, + 0 to 20 %: the longest that a lost hint delays anything
 	Recheck         time.Duration // default 4 min: how often sessions and tokens are looked up again
 	Ping            time.Duration // default 20 s, +- 10 %: proxies give up after 30
 	Settle          time.Duration // default 1 s: see Output.Settled

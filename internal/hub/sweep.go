@@ -3,13 +3,15 @@ package hub
 import (
 	"context"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
 
 // sweepUntil repairs what hints and notifications missed, every now and then, until ctx ends.
 func (h *Hub) sweepUntil(ctx context.Context) {
-	timer := time.NewTimer(jitter(h.o.Sweep))
+	pause := func() time.Duration { return h.o.Sweep + rand.N(max(h.o.Sweep/5, 1)) } // never more often than promised
+	timer := time.NewTimer(pause())
 	defer timer.Stop()
 	recheck := time.Now().Add(jitter(h.o.Recheck))
 	for {
@@ -22,7 +24,7 @@ func (h *Hub) sweepUntil(ctx context.Context) {
 				recheck = now.Add(jitter(h.o.Recheck))
 			}
 			h.guarded("sweep", func() { h.sweep(ctx, now, all) })
-			timer.Reset(jitter(h.o.Sweep))
+			timer.Reset(pause())
 		case <-h.recheckNow:
 			h.guarded("recheck", func() { h.recheck(ctx, time.Now(), true) })
 		}

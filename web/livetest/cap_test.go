@@ -70,6 +70,29 @@ func TestBrowserEvictionThatWasNotHeardIsRepeated(t *testing.T) {
 	others[2].state("live")
 }
 
+// A browser has six connections to a server over HTTP/1.1: without the cap the seventh page would not load.
+func TestBrowserSevenTabsLeaveRoomForPagesAndForms(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 1)...)
+	tabs := []*tab{s.open(s.URL, "/")}
+	for range 6 {
+		tabs = append(tabs, tabs[0].another("/"))
+	}
+	for i, b := range tabs {
+		if i < 4 {
+			b.state("paused")
+		} else {
+			b.state("live")
+		}
+	}
+	oldest := tabs[0]
+	if err := chromedp.Do(oldest.ctx, chromedp.Navigate(s.URL+"/settings"), chromedp.Submit("form[action='/logout']")); err != nil {
+		t.Fatal(err)
+	}
+	oldest.wait("the form was answered", "location.pathname === '/login'")
+}
+
 func TestBrowserClosedTabFreesItsPlace(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
