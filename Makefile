@@ -55,7 +55,7 @@ fuzz: ## fuzz every parser and writer, FUZZTIME each (30s)
 
 e2e: ## run the browser tests only
 	@.ci/setup postgres browser race
-	go test -race -timeout 20m -run 'Browser' ./...
+	go test -race -timeout 20m ./web/livetest ./web/readtest ./internal/replay
 
 build: ## build bin/worklog
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/worklog ./cmd/worklog
