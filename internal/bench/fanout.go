@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,6 +167,10 @@ func (s *site) measureFanout(ctx context.Context, d door, f fanout, o options) (
 	if err != nil {
 		return nil, err
 	}
+	used, err := s.cpu(ctx)
+	if err != nil {
+		return nil, err
+	}
 	sent, err := s.publish(ctx, f, 2*o.duration)
 	if err != nil {
 		return nil, err
@@ -179,8 +184,23 @@ func (s *site) measureFanout(ctx context.Context, d door, f fanout, o options) (
 			return nil, err
 		}
 	}
+	if err := s.report(ctx, used, d, a); err != nil {
+		return nil, err
+	}
 	a.close()
 	return f.results(d, o, a, due, open-before), nil
+}
+
+// report notes what a delivery has cost since before.
+func (s *site) report(ctx context.Context, before cpu, d door, a *audience) error {
+	after, err := s.cpu(ctx)
+	if err != nil {
+		return err
+	}
+	n := float64(max(a.arrived.Load(), 1))
+	fmt.Fprintf(os.Stderr, "bench:   %-6s %9s deliveries   CPU per delivery: program %.1f us, bench %.1f us\n", d.name, thousands(int64(n)),
+		float64((after.program-before.program).Microseconds())/n, float64((after.bench-before.bench).Microseconds())/n)
+	return nil
 }
 
 func (f fanout) results(d door, o options, a *audience, due, grownKB int64) []result {
