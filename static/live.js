@@ -46,7 +46,13 @@
     troubleTimer = undefined;
     if (!badge || badge.dataset.state === state && !why && !action) return; // said once, not at every rotation
     badge.dataset.state = state;
-    badge.replaceChildren(words[state] + (why && `: ${why}`), ...(action ? [action] : []));
+    badge.title = why;
+    const reason = document.createElement('span'); // small screens have no room for it
+    reason.className = 'why';
+    reason.textContent = why && `: ${why}`;
+    const word = document.createElement('span');
+    word.append(words[state], reason);
+    badge.replaceChildren(...(words[state] ? [word] : []), ...(action ? [action] : []));
   }
 
   // A drop is shown when it lasts: the hourly rotation of streams stays invisible.
