@@ -116,7 +116,7 @@ func (s *server) user(email string, scopes ...account.Scope) string {
 
 // client returns the public client. Its answers are held against the description of the API.
 func (s *server) client(token string, options ...worklog.Option) *worklog.Client {
-	options = append([]worklog.Option{worklog.WithHTTPClient(&http.Client{Transport: s.spec}), worklog.WithTimeout(20 * time.Second)}, options...)
+	options = append([]worklog.Option{worklog.WithHTTPClient(&http.Client{Transport: s.spec}), worklog.WithTimeout(90 * time.Second)}, options...)
 	return worklog.New(s.url, token, options...)
 }
 
