@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/web"
 )
 
@@ -27,7 +28,7 @@ func newMetrics(p *program) *metrics {
 			Name: "worklog_http_request_duration_seconds", Help: "Answered requests by route, without streams.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"method", "route", "status"}),
-		streams: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "worklog_http_streams_total", Help: "Streams that have ended, by route."}, []string{"route"}),
+		streams: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "worklog_http_streams_total", Help: "Requests for streams, by route."}, []string{"route"}),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.requests, m.streams, &partsCollector{p})
 	return m
@@ -76,12 +77,12 @@ func (c *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	counter("worklog_batch_writes_total", "Writes in committed batches.", "", "", float64(in.Writes))
 	counter("worklog_batch_seconds_total", "Time spent in committed batches.", "", "", in.Seconds)
 	gauge("worklog_queued_drafts", "Drafts that wait for their commit.", float64(in.Queued))
-	c.hub(gauge, counter)
+	c.hub(ch, gauge, counter)
 	size := c.p.limiter.Size()
 	gauge("worklog_limiter_windows", "Users and tokens with places taken.", float64(size.Windows))
 }
 
-func (c *partsCollector) hub(gauge func(name, help string, v float64), counter func(name, help, label, value string, v float64)) {
+func (c *partsCollector) hub(ch chan<- prometheus.Metric, gauge func(name, help string, v float64), counter func(name, help, label, value string, v float64)) {
 	h := c.p.hub.Stats()
 	gauge("worklog_tabs_open", "Open streams.", float64(h.Open))
 	gauge("worklog_tab_users", "Users with an open stream.", float64(h.Users))
@@ -95,6 +96,21 @@ func (c *partsCollector) hub(gauge func(name, help string, v float64), counter f
 	counter("worklog_frames_sent_total", "Frames sent.", "", "", float64(h.Frames))
 	counter("worklog_frame_bytes_sent_total", "Bytes of frames sent.", "", "", float64(h.Bytes))
 	counter("worklog_frames_replayed_total", "Frames that streams took from the database.", "", "", float64(h.Replayed))
+	counter("worklog_feed_failures_total", "Reads of watched feeds that failed and were tried again.", "", "", float64(h.Failed))
+	ch <- latencyOf(h.Latency)
+}
+
+// latencyOf is a histogram of the hub's as Prometheus counts: every bucket holds the ones below it, too.
+func latencyOf(l hub.Histogram) prometheus.Metric {
+	buckets, count := make(map[float64]uint64, len(l.Bounds)), uint64(0)
+	for i, n := range l.Counts {
+		count += n
+		if i < len(l.Bounds) {
+			buckets[l.Bounds[i].Seconds()] = count
+		}
+	}
+	desc := prometheus.NewDesc("worklog_delivery_seconds", "From the hint after a commit to the flush into a stream.", nil, nil)
+	return prometheus.MustNewConstHistogram(desc, count, l.Sum.Seconds(), buckets)
 }
 
 // serveMetrics opens the listener of METRICS_ADDR, if there is one.
