@@ -15,6 +15,9 @@ import (
 // pollInterval is how often a lock or a file is looked at that nobody announces.
 const pollInterval = 5 * time.Millisecond
 
+// serverLock is the file whose lock the server's processes hold.
+const serverLock = "postgres.lock"
+
 // ErrInUse reports that another program runs a server on the same directory.
 var ErrInUse = errors.New("in use by another worklog")
 
@@ -51,7 +54,7 @@ func writeAt(f *os.File, text string) error {
 // lockServer takes the lock that the server's processes are to inherit. It waits until the processes of an earlier
 // server have ended.
 func lockServer(ctx context.Context, dir string) (*os.File, error) {
-	f, err := openLock(dir, "postgres.lock")
+	f, err := openLock(dir, serverLock)
 	if err != nil {
 		return nil, err
 	}

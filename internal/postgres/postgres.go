@@ -15,6 +15,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -135,6 +136,30 @@ func (s *Server) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stop PostgreSQL: %w", ctx.Err())
 	}
+}
+
+// Discard removes a directory that Start has filled, with all data and what lies outside of it. It refuses while a
+// program or a server uses the directory.
+func Discard(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	program, err := lockProgram(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = program.Close() }()
+	server, err := openLock(dir, serverLock)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	if free, err := tryLock(server); err != nil || !free {
+		return errors.Join(fmt.Errorf("%s is %w", dir, ErrInUse), err)
+	}
+	removeSocketDir(dir)
+	return os.RemoveAll(dir)
 }
 
 // release gives back what other programs could be waiting for.

@@ -149,6 +149,33 @@ func TestForgedSocketRecordRemovesNothingElse(t *testing.T) {
 	}
 }
 
+func TestDiscardRemovesWhatNobodyUses(t *testing.T) {
+	t.Parallel()
+	dir := clusterDir(t)
+	other := run(t, dir, "outlive")
+	if err := Discard(dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("while a program runs: %v", err)
+	}
+	server := postmaster(t, dir)
+	socket, err := recordedSocket(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.kill(t)
+	if err := Discard(dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("while its server runs: %v", err)
+	}
+	if err := syscall.Kill(server, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it can be discarded", func() bool { return Discard(dir) == nil })
+	for _, path := range []string{dir, socket} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", path, err)
+		}
+	}
+}
+
 func TestInterruptedCreationIsBegunAnew(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "postgres")
