@@ -29,7 +29,7 @@ func newBaseline(ctx context.Context, s *site) (*baseline, error) {
 	for i := range users {
 		// COPY takes its seqs from far above those of the single transactions.
 		o := baseOwner{token: s.users[i].tokenID, seq: 1 << 40}
-		err := s.pool.QueryRow(ctx, "INSERT INTO users (email, created_at) VALUES ($1, now()) RETURNING id", "baseline-"+s.users[i].email).Scan(&o.id)
+		err := s.pool.QueryRow(ctx, "INSERT INTO users (email, created_at) VALUES ($1, now()) RETURNING id", uuid.NewString()+"@example.org").Scan(&o.id)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestFormNumbersADraft(t *testing.T) {
 	t.Parallel()
-	f, err := newForm(3, true)
+	f, err := newForm(conversationKey(3), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +132,51 @@ func TestQuantilesAndMedians(t *testing.T) {
 	if got := thousands(-123); got != "-123" {
 		t.Errorf("got %s", got)
 	}
+}
+
+// Nothing is judged here: a busy machine measures nonsense. But every section has to come to its figures. That of idle
+// tabs is left out: it only waits.
+func TestEverySectionMeasures(t *testing.T) {
+	t.Parallel()
+	binary, err := build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openSite(t.Context(), binary, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	o := options{rounds: 1, duration: 200 * time.Millisecond, streams: 60, entries: 300, copied: 1000}
+	for _, section := range sections() {
+		if section.name == "idle" {
+			continue
+		}
+		results, err := section.measure(t.Context(), s, o)
+		if err != nil || len(results) == 0 {
+			t.Errorf("%s: %d results, %v", section.name, len(results), err)
+		}
+		for _, r := range results {
+			checkResult(t, r)
+		}
+	}
+}
+
+func checkResult(t *testing.T, r result) {
+	t.Helper()
+	if r.figure == "" || strings.HasPrefix(r.figure, "0/s") || strings.HasPrefix(r.figure, "0.0 ms") {
+		t.Errorf("nothing was measured: %+v", r)
+	}
+	if due := deliveries(r.against); strings.HasPrefix(r.what, "POST to stamp") && due[0] != due[1] {
+		t.Errorf("deliveries are missing or too many: %+v", r)
+	}
+}
+
+// deliveries reads "3 of 4 deliveries".
+func deliveries(s string) [2]string {
+	have, rest, _ := strings.Cut(s, " of ")
+	due, _, _ := strings.Cut(rest, " ")
+	return [2]string{have, due}
 }
 
 // The comparison must write what the write path writes, or it measures something else.

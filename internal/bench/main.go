@@ -27,6 +27,7 @@ type options struct {
 	streams  int
 	idle     time.Duration // of watching idle tabs
 	entries  int           // of the large conversation; twice as many are deleted
+	copied   int           // rows of one COPY
 	sections []string
 	verbose  bool
 }
@@ -39,14 +40,16 @@ func main() {
 	flag.IntVar(&o.streams, "streams", 2000, "open streams")
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long idle tabs are watched")
 	flag.IntVar(&o.entries, "entries", 100_000, "entries of the large conversation; twice as many are deleted")
+	flag.IntVar(&o.copied, "copied", 40_000, "rows of one COPY")
 	flag.BoolVar(&o.verbose, "v", false, "show what the server logs")
 	flag.Parse()
 	if *only != "" {
 		o.sections = strings.Split(*only, ",")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, o)
+	results, err := run(ctx, o)
 	stop()
+	fmt.Print(table(results))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -73,19 +76,17 @@ func sectionNames() []string {
 	return names
 }
 
-// run measures every wanted section on a fresh site, and prints what has been measured even when a section fails.
-func run(ctx context.Context, o options) error {
+// run measures every wanted section on a fresh site. When a section fails it returns what has been measured until then, too.
+func run(ctx context.Context, o options) (results []result, err error) {
 	dir, err := os.MkdirTemp("", "worklog-bench-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary := filepath.Join(dir, "worklog")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/worklogdev/worklog/cmd/worklog").CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w\n%s", err, out)
+	binary, err := build(ctx, dir)
+	if err != nil {
+		return nil, err
 	}
-	var results []result
-	var failed error
 	for _, s := range sections() {
 		if len(o.sections) > 0 && !slices.Contains(o.sections, s.name) {
 			continue
@@ -94,12 +95,19 @@ func run(ctx context.Context, o options) error {
 		rs, err := onFreshSite(ctx, binary, o, s.measure)
 		results = append(results, rs...)
 		if err != nil {
-			failed = fmt.Errorf("%s: %w", s.name, err)
-			break
+			return results, fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	fmt.Print(table(results))
-	return failed
+	return results, nil
+}
+
+// build compiles the program into dir.
+func build(ctx context.Context, dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "worklog")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/worklogdev/worklog/cmd/worklog").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return binary, nil
 }
 
 func onFreshSite(ctx context.Context, binary string, o options, measure func(context.Context, *site, options) ([]result, error)) ([]result, error) {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -18,9 +19,10 @@ const (
 	bystanderPace = 5 * time.Millisecond
 )
 
-// fill writes entries into one conversation of the first user and returns its id.
+// fill writes entries into a new conversation of the first user and returns its id.
 func (s *site) fill(ctx context.Context, entries int) (conversation string, err error) {
-	f, err := newForm(0, false)
+	key := uuid.NewString()
+	f, err := newForm(key, false)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +47,7 @@ func (s *site) fill(ctx context.Context, entries int) (conversation string, err 
 			return "", fmt.Errorf("status %d: %s", status, problem)
 		}
 	}
-	err = s.pool.QueryRow(ctx, "SELECT id FROM conversations WHERE owner_id = $1 AND key = $2 AND entry_count = $3", s.users[0].id, conversationKey(0), entries).Scan(&conversation)
+	err = s.pool.QueryRow(ctx, "SELECT id FROM conversations WHERE owner_id = $1 AND key = $2 AND entry_count = $3", s.users[0].id, key, entries).Scan(&conversation)
 	return conversation, err
 }
 

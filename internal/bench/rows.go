@@ -49,10 +49,10 @@ type form struct {
 }
 
 // newForm prepares drafts of one conversation.
-func newForm(conversation int64, withKey bool) (*form, error) {
+func newForm(conversation string, withKey bool) (*form, error) {
 	const sample = 987_654_321_012 // appears nowhere else
 	d := draft(sample, withKey)
-	d.Conversation = conversationKey(conversation)
+	d.Conversation = conversation
 	text, err := json.Marshal(d)
 	if err != nil {
 		return nil, err

@@ -17,8 +17,6 @@ const (
 	batchDrafts = 500
 	// batchClients write batches: each has one under way.
 	batchClients = 8
-	// copyRows is one COPY, long enough to be measured.
-	copyRows = 40_000
 )
 
 // numbers hands out the numbers of drafts: no two are the same, so nothing is merged.
@@ -39,7 +37,7 @@ func measureWrites(ctx context.Context, s *site, o options) ([]result, error) {
 		into    *[]float64
 		measure func() (float64, error)
 	}{
-		{"COPY", &copied, func() (float64, error) { return base.copy(ctx, &n, copyRows, false) }},
+		{"COPY", &copied, func() (float64, error) { return base.copy(ctx, &n, o.copied, false) }},
 		{"HTTP, 64 clients", &few, func() (float64, error) { return s.postSingles(ctx, &n, fewClients, o.duration) }},
 		{"one transaction per entry", &single, func() (float64, error) { return base.singles(ctx, &n, o.duration) }},
 		{"HTTP, 1,024 clients", &many, func() (float64, error) { return s.postSingles(ctx, &n, manyClients, o.duration) }},
@@ -84,7 +82,7 @@ func measureBatches(ctx context.Context, s *site, o options) ([]result, error) {
 	}{{"NDJSON batches of 500", false, 0.5}, {"NDJSON batches of 500, with keys", true, 0.4}} {
 		var posted, copied []float64
 		for range o.rounds {
-			c, err := s.account(ctx, "COPY", func() (float64, error) { return base.copy(ctx, &n, copyRows, kind.withKey) })
+			c, err := s.account(ctx, "COPY", func() (float64, error) { return base.copy(ctx, &n, o.copied, kind.withKey) })
 			if err != nil {
 				return nil, err
 			}
@@ -129,7 +127,7 @@ func (s *site) postBatches(ctx context.Context, n *numbers, withKey bool, d time
 func newForms(withKey bool) ([conversationsPerUser]*form, error) {
 	var forms [conversationsPerUser]*form
 	for i := range forms {
-		f, err := newForm(int64(i), withKey)
+		f, err := newForm(conversationKey(int64(i)), withKey)
 		if err != nil {
 			return forms, err
 		}
