@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -169,11 +168,9 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 // checkHost protects a server on a loopback address from DNS rebinding: a page elsewhere may name its own host after
 // our address, but it can not choose the Host header.
 func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
-	loopback := isLoopbackHost(s.cfg.ListenAddr)
-	base, _ := url.Parse(s.baseURL())
 	return func(c echo.Context) error {
 		host := c.Request().Host
-		if !loopback || isLoopbackHost(host) || base != nil && base.Host != "" && strings.EqualFold(host, base.Host) {
+		if !s.loopback || isLoopbackHost(host) || s.ownHost != "" && strings.EqualFold(host, s.ownHost) {
 			return next(c)
 		}
 		return worklog.Errorf(worklog.CodeForbidden, "this server does not know the host it was asked for; set BASE_URL to the address people use")

@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,8 @@ type Server struct {
 	echo      *echo.Echo
 	table     []api.Route
 	templates map[string]bool // of table
+	loopback  bool            // nobody else can reach the listener
+	ownHost   string          // of BASE_URL; may be empty
 	origin    *http.CrossOriginProtection
 	sessions  *scs.SessionManager
 	tokens    *tokenCache
@@ -90,7 +93,11 @@ func New(d Deps) *Server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.sessions = s.newSessionManager()
+	s.loopback = isLoopbackHost(s.cfg.ListenAddr)
 	if base := s.baseURL(); base != "" {
+		if u, err := url.Parse(base); err == nil {
+			s.ownHost = u.Host
+		}
 		if err := s.origin.AddTrustedOrigin(base); err != nil {
 			s.log.Error("BASE_URL is not an origin", "error", err) // config.Load refuses it long before
 		}
