@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -310,7 +309,7 @@ func metadataJSON(m worklog.Metadata) string {
 	if len(m) == 0 {
 		return "{}"
 	}
-	b, err := json.Marshal(map[string]any(m))
+	b, err := m.AppendJSON(nil)
 	if err != nil { // only a Go value that Validate refuses
 		return fmt.Sprintf(`{"worklog_error":%q}`, "metadata could not be written")
 	}
