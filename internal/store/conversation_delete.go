@@ -14,7 +14,7 @@ import (
 
 const (
 	// unfileBatch is how many entries lose their conversation in one transaction: its owner's writers wait that long.
-	unfileBatch = 500
+	unfileBatch = 100
 	// unfilePause lets the owner's writers in between two batches.
 	unfilePause = 5 * time.Millisecond
 )
