@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -43,6 +44,9 @@ func recordings(t *testing.T) []string {
 	}
 	return append(paths, real...)
 }
+
+// patience is how long the browser may take beyond the session itself, which at its own pace takes longer than other tests.
+const patience = 3 * time.Minute
 
 // shown is one row as a page shows it.
 type shown struct {
@@ -80,6 +84,8 @@ func watch(t *testing.T, beats []Beat) {
 
 	page := apptest.Browser(t)
 	app.SignIn(page, apptest.Email)
+	page, cancel := context.WithTimeout(context.WithoutCancel(page), patience+time.Duration(float64(beats[len(beats)-1].At)/speed(t)))
+	defer cancel()
 	url := app.URL + "/conversations/" + conversation
 	if err := chromedp.Do(page, chromedp.Navigate(url), chromedp.WaitReady(`#live-status[data-state="live"]`)); err != nil {
 		t.Fatal(err)
