@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browserTimeout bounds everything that one test does with the browser.
+// browserTimeout bounds everything that one test does with a page.
 const browserTimeout = 3 * time.Minute
 
 // chromium is the one browser of a test process.
@@ -66,6 +66,12 @@ func startChromium() (*chromium, error) {
 // messages that contain one of allowed.
 func Browser(t testing.TB, allowed ...string) context.Context {
 	t.Helper()
+	return BrowserFor(t, browserTimeout, allowed...)
+}
+
+// BrowserFor is Browser for a page that lives so long: what ends the context ends the page.
+func BrowserFor(t testing.TB, long time.Duration, allowed ...string) context.Context {
+	t.Helper()
 	shared.mu.Lock()
 	if shared.browser == nil {
 		var err error
@@ -76,20 +82,20 @@ func Browser(t testing.TB, allowed ...string) context.Context {
 	}
 	parent := shared.browser.ctx
 	shared.mu.Unlock()
-	return openPage(t, parent, allowed, chromedp.WithNewBrowserContext())
+	return openPage(t, parent, long, allowed, chromedp.WithNewBrowserContext())
 }
 
 // Tab opens another page with the cookies of ctx, which [Browser] has made.
 func Tab(t testing.TB, ctx context.Context, allowed ...string) context.Context {
 	t.Helper()
-	return openPage(t, ctx, allowed)
+	return openPage(t, ctx, browserTimeout, allowed)
 }
 
-func openPage(t testing.TB, parent context.Context, allowed []string, options ...chromedp.ContextOption) context.Context {
+func openPage(t testing.TB, parent context.Context, long time.Duration, allowed []string, options ...chromedp.ContextOption) context.Context {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent, options...)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, browserTimeout)
+	ctx, cancel = context.WithTimeout(ctx, long)
 	t.Cleanup(cancel)
 	found := &complaints{}
 	err := chromedp.Listen(ctx, func(event any) { found.listen(ctx, event) })

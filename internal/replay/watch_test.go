@@ -82,10 +82,8 @@ func watch(t *testing.T, beats []Beat) {
 	}
 	conversation := receipts[0].Entry.ConversationID
 
-	page := apptest.Browser(t)
+	page := apptest.BrowserFor(t, patience+time.Duration(float64(beats[len(beats)-1].At)/speed(t)))
 	app.SignIn(page, apptest.Email)
-	page, cancel := context.WithTimeout(context.WithoutCancel(page), patience+time.Duration(float64(beats[len(beats)-1].At)/speed(t)))
-	defer cancel()
 	url := app.URL + "/conversations/" + conversation
 	if err := chromedp.Do(page, chromedp.Navigate(url), chromedp.WaitReady(`#live-status[data-state="live"]`)); err != nil {
 		t.Fatal(err)
