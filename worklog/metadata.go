@@ -1,7 +1,6 @@
 package worklog
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -16,14 +15,56 @@ const (
 	MaxMetadataKeys  = 1000 // in all levels together
 )
 
+// decodeMetadata reads an object, or null, of any size: what was stored is within bounds. The last of two members with
+// one name counts.
 func decodeMetadata(b []byte) (Metadata, error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var m map[string]any
-	if err := dec.Decode(&m); err != nil {
-		return nil, err
+	s := scanner{b: b}
+	var m Metadata
+	if !s.null() {
+		m = s.members(0)
+	}
+	if s.end(); s.err != nil {
+		return nil, s.err
 	}
 	return m, nil
+}
+
+// members takes an object.
+func (s *scanner) members(depth int) map[string]any {
+	m := make(map[string]any)
+	s.object(func(name []byte) {
+		key := string(name)
+		m[key] = s.any(depth + 1)
+	})
+	return m
+}
+
+// any takes one value of any kind.
+func (s *scanner) any(depth int) any {
+	c := s.peek()
+	switch {
+	case depth > maxScanDepth:
+		s.fail("nested too deep")
+		return nil
+	case c == '"':
+		return s.text()
+	case c == '{':
+		return s.members(depth)
+	case c == '[':
+		list := []any{}
+		s.list('[', ']', func() { list = append(list, s.any(depth+1)) })
+		return list
+	case c == '-', c-'0' <= 9:
+		return json.Number(s.number())
+	case c == 't':
+		s.word("true")
+		return true
+	case c == 'f':
+		s.word("false")
+		return false
+	}
+	s.word("null")
+	return nil
 }
 
 // clean returns m with every text cleaned; m itself when there is nothing to do. Values that only Go code can put

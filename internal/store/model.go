@@ -67,7 +67,7 @@ func (w *workLog) row() Row {
 		},
 	}
 	if len(w.Metadata) > 2 { // more than {}
-		_ = json.Unmarshal(w.Metadata, &r.Metadata) // jsonb always parses
+		_ = r.Metadata.UnmarshalJSON(w.Metadata) // jsonb always parses
 	}
 	if r.DetailsBytes == 0 {
 		r.DetailsBytes = len(r.Details)
