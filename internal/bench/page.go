@@ -114,26 +114,33 @@ func measureDeletion(ctx context.Context, s *site, o options) ([]result, error) 
 	if err != nil {
 		return nil, err
 	}
-	var calm [2]time.Duration
+	var calm, waits [2][]time.Duration
 	if err := s.bystanders(ctx, &calm, func(ctx context.Context) error { return rest(ctx, o.duration) }); err != nil {
 		return nil, err
 	}
-	var worst [2]time.Duration
 	began := time.Now()
-	if err := s.bystanders(ctx, &worst, func(ctx context.Context) error { return s.deleteConversation(ctx, conversation) }); err != nil {
+	if err := s.bystanders(ctx, &waits, func(ctx context.Context) error { return s.deleteConversation(ctx, conversation) }); err != nil {
 		return nil, err
 	}
-	what := fmt.Sprintf("worst POST while a conversation of %s entries is deleted (%v): ", thousands(int64(entries)), time.Since(began).Round(100*time.Millisecond))
+	what := fmt.Sprintf("POST p50 / p99 / worst while a conversation of %s entries is deleted (%v): ", thousands(int64(entries)), time.Since(began).Round(100*time.Millisecond))
 	const aim = 100 * time.Millisecond
-	return []result{
-		{what: what + "its owner's", figure: milliseconds(worst[0]), against: "without: " + milliseconds(calm[0]), aim: "<= 100 ms", missed: worst[0] > aim},
-		{what: what + "another user's", figure: milliseconds(worst[1]), against: "without: " + milliseconds(calm[1]), aim: "<= 100 ms", missed: worst[1] > aim},
-	}, nil
+	var results []result
+	for i, who := range []string{"its owner's", "another user's"} {
+		results = append(results, result{
+			what: what + who, figure: spread(waits[i]), against: "without: " + spread(calm[i]), aim: "<= 100 ms", missed: quantile(waits[i], 1) > aim,
+		})
+	}
+	return results, nil
 }
 
-// bystanders lets the first two users post one after the other while event happens, and notes the longest wait of each.
-func (s *site) bystanders(ctx context.Context, worst *[2]time.Duration, event func(context.Context) error) error {
-	conns, err := s.dialMany(ctx, len(worst))
+// spread formats the middle, the tail and the worst of delays.
+func spread(delays []time.Duration) string {
+	return milliseconds(quantile(delays, 0.5)) + " / " + milliseconds(quantile(delays, 0.99)) + " / " + milliseconds(quantile(delays, 1))
+}
+
+// bystanders lets the first two users post one after the other while event happens, and notes how long each waits.
+func (s *site) bystanders(ctx context.Context, waits *[2][]time.Duration, event func(context.Context) error) error {
+	conns, err := s.dialMany(ctx, len(waits))
 	if err != nil {
 		return err
 	}
@@ -147,7 +154,7 @@ func (s *site) bystanders(ctx context.Context, worst *[2]time.Duration, event fu
 				if err := s.publishOne(c, i); err != nil {
 					return err
 				}
-				worst[i] = max(worst[i], time.Since(began))
+				waits[i] = append(waits[i], time.Since(began))
 				if err := rest(ctx, bystanderPace); err != nil {
 					return err
 				}
