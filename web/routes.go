@@ -65,6 +65,8 @@ func (s *Server) routes() []api.Route {
 		at(get, "/settings/tokens/new", justNow(), s.newTokenPage),
 		at(post, "/settings/tokens", justNow(), s.createToken),
 		at(post, "/settings/tokens/:id/revoke", signedIn(), s.revokeToken),
+
+		at(get, "/admin", adminOnly(), s.dashboard),
 	}
 	return append(table, s.api.Routes()...)
 }
