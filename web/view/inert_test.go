@@ -161,7 +161,7 @@ func addresses() []string {
 		`templ.SafeURL("/conversations/" + c.ID + "/delete")`, `templ.SafeURL("/conversations/" + v.Conversation.ID + "/delete")`, `templ.SafeURL("/logs/" + r.ID)`,
 		`templ.SafeURL("/conversations/" + r.ConversationID)`,
 		`templ.SafeURL("/settings/sessions/" + x.ID + "/end")`, `templ.SafeURL("/settings/tokens/" + t.ID + "/revoke")`, `templ.SafeURL(f.Path)`, `templ.SafeURL(f.olderURL())`, `templ.SafeURL(f.url(Filter{}))`,
-		`templ.SafeURL(f.url(f.Filter))`, `templ.SafeURL(f.url(to))`, `templ.SafeURL(path)`, `templ.SafeURL(v.Action)`, `templ.SafeURL(v.nextURL())`, `templ.URL(v.LinkHref)`, `url`,
+		`templ.SafeURL(f.url(f.Filter))`, `templ.SafeURL(f.url(to))`, `templ.SafeURL(path)`, `templ.SafeURL(v.Action)`, `templ.SafeURL(x.path)`, `templ.SafeURL(v.nextURL())`, `templ.URL(v.LinkHref)`, `url`,
 	}
 }
 
