@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/store"
@@ -24,6 +25,7 @@ import (
 type Deps struct {
 	Store  *store.Store
 	Ingest *ingest.Service
+	Hooks  *hookdoor.Door // nil: one that is made of the store and the write path
 	Hub    *hub.Hub
 	Log    *slog.Logger
 	Now    func() time.Time // nil: time.Now
@@ -33,6 +35,7 @@ type Deps struct {
 type API struct {
 	store  *store.Store
 	ingest *ingest.Service
+	hooks  *hookdoor.Door
 	hub    *hub.Hub
 	log    *slog.Logger
 	now    func() time.Time
@@ -43,12 +46,15 @@ type API struct {
 
 // New returns the API.
 func New(d Deps) *API {
-	a := &API{store: d.Store, ingest: d.Ingest, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers()}
+	a := &API{store: d.Store, ingest: d.Ingest, hooks: d.Hooks, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	if a.now == nil {
 		a.now = time.Now
+	}
+	if a.hooks == nil {
+		a.hooks = hookdoor.New(hookdoor.Deps{Store: d.Store, Ingest: d.Ingest, Now: a.now})
 	}
 	return a
 }

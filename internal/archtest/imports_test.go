@@ -44,9 +44,13 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/change", "~/internal/limit", "~/internal/store", "github.com/google/uuid",
 		},
 		"~/internal/api": {
-			"~/worklog", "~/internal/account", "~/internal/adapter/hook", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
+			"~/worklog", "~/internal/account", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
 			"~/internal/store", "github.com/google/uuid", "github.com/labstack/echo/v4", "golang.org/x/sync/semaphore",
 		},
+		"~/internal/hookdoor": {
+			"~/worklog", "~/internal/account", "~/internal/adapter/hook", "~/internal/ingest", "~/internal/spool", "~/internal/store", "github.com/google/uuid",
+		},
+		"~/internal/spool": {},
 		// The agents' formats. What one door calls a step, the others must call the same: that is what agent is for.
 		"~/internal/adapter/agent":      {"~/worklog"},
 		"~/internal/adapter/hook":       {"~/worklog", "~/internal/adapter/agent"},
