@@ -40,6 +40,9 @@ func (s *Store) DeleteConversation(ctx context.Context, owner int64, id string) 
 		if c.ID == "" {
 			return errNoConversation()
 		}
+		if c.Hold {
+			return errHeld()
+		}
 		if err := s.appendOwn(ctx, tx, stats[owner], tombstone(c.public(), at), at); err != nil {
 			return err
 		}

@@ -126,6 +126,7 @@ type conversation struct {
 	Visibility   string     `bun:"visibility"`
 	Keep         bool       `bun:"keep"`
 	Pinned       bool       `bun:"pinned"`
+	Hold         bool       `bun:"hold"`
 	EntryCount   int64      `bun:"entry_count"`
 	WorkingCount int64      `bun:"working_count"`
 	ErrorCount   int64      `bun:"error_count"`
@@ -145,11 +146,12 @@ type Conversation struct {
 	OwnerID    int64
 	ErrorCount int64
 	LastStatus worklog.Status // of the entry that changed last
+	Hold       bool           // an admin's: nobody deletes it
 }
 
 func (c *conversation) public() Conversation {
 	return Conversation{
-		OwnerID: c.OwnerID, ErrorCount: c.ErrorCount, LastStatus: worklog.Status(c.LastStatus),
+		OwnerID: c.OwnerID, ErrorCount: c.ErrorCount, LastStatus: worklog.Status(c.LastStatus), Hold: c.Hold,
 		Conversation: worklog.Conversation{
 			ID: c.ID, Key: deref(c.Key), Title: c.Title, Visibility: worklog.Visibility(c.Visibility), Keep: c.Keep, Pinned: c.Pinned,
 			Owner: c.OwnerEmail, EntryCount: c.EntryCount, WorkingCount: c.WorkingCount, CreatedAt: c.CreatedAt.UTC(),
