@@ -176,6 +176,8 @@ func (s *Server) Control(c store.Control) {
 		if id, ok := parseID(c.ID); ok {
 			s.hub.CloseUser(id, hub.EndSignedOut)
 		}
+	case store.ControlLimit:
+		s.tokens.forgetAll() // they carry their user
 	case store.ControlSession:
 		s.hub.CloseSession(c.ID, hub.EndSignedOut)
 	case store.ControlConversation:

@@ -16,6 +16,9 @@ type User struct {
 	Admin       bool
 	Disabled    bool
 	HasPassword bool
+	Limit       int  // new entries a minute; 0: the installation's
+	Erasing     bool // erasure has begun
+	Erased      bool // nothing is left but a number
 	CreatedAt   time.Time
 }
 

@@ -142,7 +142,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 	}
 	r := &request{receipts: make([]worklog.Receipt, len(drafts)), done: make(chan struct{})}
 	now := s.clock()
-	owners := map[string]int64{"": p.User.ID}
+	owners := map[string]account.User{"": p.User}
 	imports := 0
 	for i := range drafts {
 		d := &drafts[i]
@@ -158,7 +158,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 			s.refuse(r, i, p.User.ID, err.(*worklog.Error))
 			continue
 		}
-		x := r.add(i, d, owner, p, now)
+		x := r.add(i, d, owner.ID, p, now)
 		x.window, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Inferred
 		if x.imported {
 			imports++
@@ -194,25 +194,25 @@ func invalid(field, message string) error {
 }
 
 // owner finds whom a draft is written for. Known remembers the addresses of one request.
-func (s *Service) owner(ctx context.Context, p *account.Principal, d *worklog.Draft, known map[string]int64) (int64, error) {
+func (s *Service) owner(ctx context.Context, p *account.Principal, d *worklog.Draft, known map[string]account.User) (account.User, error) {
 	if d.User == "" {
-		return p.User.ID, nil
+		return p.User, nil
 	}
 	if !p.Can(account.ScopeWriteAny) {
-		return 0, invalid("user", `needs a token with the right "write:any"`)
+		return account.User{}, invalid("user", `needs a token with the right "write:any"`)
 	}
-	if id, ok := known[d.User]; ok {
-		return id, nil
+	if u, ok := known[d.User]; ok {
+		return u, nil
 	}
 	u, _, err := s.users.UserByEmail(ctx, d.User)
 	if worklog.CodeOf(err) == worklog.CodeNotFound || (err == nil && u.Disabled) {
-		return 0, invalid("user", "no such user")
+		return account.User{}, invalid("user", "no such user")
 	}
 	if err != nil {
-		return 0, err
+		return account.User{}, err
 	}
-	known[d.User] = u.ID
-	return u.ID, nil
+	known[d.User] = u
+	return u, nil
 }
 
 // refuse answers an invalid draft and counts it for its writer.
@@ -253,20 +253,20 @@ func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal
 const metadataCost = 64
 
 // windowOf returns the window whose places a new entry takes: a token with its own limit has its own, and so has every
-// token at the agents' doors.
-func (s *Service) windowOf(p *account.Principal, owner int64, m Manner) limit.Window {
+// token at the agents' doors. A user's own limit comes with the principal: it costs no query.
+func (s *Service) windowOf(p *account.Principal, owner account.User, m Manner) limit.Window {
 	switch {
 	case p.Token != nil && p.Token.Limit > 0:
-		return limit.Window{Owner: owner, Token: p.Token.ID, Limit: p.Token.Limit}
+		return limit.Window{Owner: owner.ID, Token: p.Token.ID, Limit: p.Token.Limit}
 	case p.Token != nil && m.Agent && s.agents > 0:
-		return limit.Window{Owner: owner, Token: p.Token.ID, Limit: s.agents}
+		return limit.Window{Owner: owner.ID, Token: p.Token.ID, Limit: s.agents}
 	}
-	return limit.Window{Owner: owner}
+	return limit.Window{Owner: owner.ID, Limit: owner.Limit}
 }
 
 // Limit says how many places the principal has left, for RateLimit headers.
 func (s *Service) Limit(p *account.Principal) limit.State {
-	return s.limiter.State(s.windowOf(p, p.User.ID, Manner{}))
+	return s.limiter.State(s.windowOf(p, p.User, Manner{}))
 }
 
 // reserveImports takes n places of the import budget, all or none.

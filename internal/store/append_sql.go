@@ -17,7 +17,7 @@ import (
 
 // The statements of a group commit. They are prepared once per connection and sent in two pipelined round trips.
 const (
-	sqlLock = `SELECT owner_id, last_rev FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
+	sqlLock = `SELECT owner_id, last_rev, closed FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
 
 	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.key = k.key`
@@ -122,10 +122,14 @@ func (p *plan) lookup(ctx context.Context, conn *pgxpool.Conn) error {
 func (p *plan) readLocks(rows pgx.Rows) error {
 	for rows.Next() {
 		st := &statsRow{}
-		if err := rows.Scan(&st.OwnerID, &st.LastRev); err != nil {
+		var closed bool
+		if err := rows.Scan(&st.OwnerID, &st.LastRev, &closed); err != nil {
 			return err
 		}
 		p.stats[st.OwnerID] = st
+		if closed {
+			p.closed[st.OwnerID] = true
+		}
 	}
 	return rows.Err()
 }

@@ -31,17 +31,19 @@ func errNoLink() error {
 // CreateLink stores a one-time link under the hash of its secret; user is 0 for LinkSetup. Links of the same kind for
 // the same user die: only the newest works.
 func (s *Store) CreateLink(ctx context.Context, kind account.LinkKind, user int64, hash []byte, ttl time.Duration) error {
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error { return createLink(ctx, tx, kind, user, hash, ttl) })
+}
+
+func createLink(ctx context.Context, tx bun.Tx, kind account.LinkKind, user int64, hash []byte, ttl time.Duration) error {
 	at := now()
 	row := linkRow{Hash: hash, Kind: kind, UserID: nullable(user), CreatedAt: at, ExpiresAt: at.Add(ttl)}
-	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.NewDelete().Model((*linkRow)(nil)).
-			Where("l.kind = ? AND l.user_id IS NOT DISTINCT FROM ? AND l.used_at IS NULL", kind, row.UserID).Exec(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = tx.NewInsert().Model(&row).Exec(ctx)
+	_, err := tx.NewDelete().Model((*linkRow)(nil)).
+		Where("l.kind = ? AND l.user_id IS NOT DISTINCT FROM ? AND l.used_at IS NULL", kind, row.UserID).Exec(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	_, err = tx.NewInsert().Model(&row).Exec(ctx)
+	return err
 }
 
 // Link returns what a link would do. CodeNotFound says that it is unknown, used, out of date, or of a disabled user.

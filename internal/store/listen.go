@@ -24,6 +24,7 @@ const (
 	ControlUser         ControlKind = "user"         // disabled, or signed out everywhere
 	ControlSession      ControlKind = "session"      // ended
 	ControlConversation ControlKind = "conversation" // deleted, or no longer readable for others
+	ControlLimit        ControlKind = "limit"        // a user's limits are others now
 	ControlLost         ControlKind = "lost"
 )
 

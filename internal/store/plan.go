@@ -15,6 +15,7 @@ type plan struct {
 	results []Result
 
 	stats         map[int64]*statsRow // of the owners that could be locked: their last rev
+	closed        map[int64]bool      // owners who are erased: nothing of theirs is written any more
 	deltas        map[int64]*statsRow
 	entries       map[entryKey]*state // by key and by id
 	conversations map[conversationKey]*conversationState
@@ -65,7 +66,7 @@ type conversationState struct {
 
 func newPlan(b Batch) *plan {
 	p := &plan{
-		batch: b, results: make([]Result, len(b.Writes)), stats: map[int64]*statsRow{}, deltas: map[int64]*statsRow{},
+		batch: b, results: make([]Result, len(b.Writes)), stats: map[int64]*statsRow{}, closed: map[int64]bool{}, deltas: map[int64]*statsRow{},
 		entries: map[entryKey]*state{}, conversations: map[conversationKey]*conversationState{},
 	}
 	for i := range b.Writes {
@@ -91,6 +92,9 @@ func (p *plan) locked() (owners []int64) {
 // decide gives every write its outcome and collects what to insert, update and count.
 func (p *plan) decide() {
 	for owner, st := range p.stats {
+		if p.closed[owner] {
+			continue
+		}
 		delta := &statsRow{OwnerID: owner, LastRev: st.LastRev, LimitedNoted: p.batch.Noted[owner]}
 		delta.addCounts(p.batch.Counts[owner])
 		p.deltas[owner] = delta
@@ -98,6 +102,10 @@ func (p *plan) decide() {
 	for i := range p.batch.Writes {
 		w := &p.batch.Writes[i]
 		if p.stats[w.Owner] == nil {
+			continue
+		}
+		if p.closed[w.Owner] {
+			p.results[i] = Result{Outcome: worklog.OutcomeInvalid, Error: worklog.Errorf(worklog.CodeInvalid, "this user is erased"), NoSuch: w.Patch || w.Repeats > 0}
 			continue
 		}
 		r := p.apply(i, w)

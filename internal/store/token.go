@@ -45,28 +45,26 @@ const maxTokens = 200
 
 // CreateToken stores a token under the hash of its secret.
 func (s *Store) CreateToken(ctx context.Context, t account.Token, hash []byte) error {
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error { return createToken(ctx, tx, t, hash) })
+}
+
+func createToken(ctx context.Context, tx bun.Tx, t account.Token, hash []byte) error {
 	row := tokenRow{
 		ID: t.ID, OwnerID: t.OwnerID, Name: t.Name, Hash: hash, Prefix: t.Prefix, Scopes: t.Scopes, RateLimit: t.Limit,
 		CreatedAt: now(), ExpiresAt: nullable(t.ExpiresAt),
 	}
-	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		var owner []userRow // locked, so that two at once can not both be the last
-		if err := tx.NewSelect().Model(&owner).Where("u.id = ?", t.OwnerID).For("UPDATE").Scan(ctx); err != nil {
-			return err
-		}
-		if len(owner) == 0 {
-			return errNoUser()
-		}
-		n, err := tx.NewSelect().Model((*tokenRow)(nil)).Where("t.owner_id = ? AND t.revoked_at IS NULL", t.OwnerID).Count(ctx)
-		if err != nil {
-			return err
-		}
-		if n >= maxTokens {
-			return worklog.Errorf(worklog.CodeConflict, "a user may have %d tokens; revoke some first", maxTokens)
-		}
-		_, err = tx.NewInsert().Model(&row).Exec(ctx)
+	if _, err := lockUser(ctx, tx, t.OwnerID); err != nil { // so that two at once can not both be the last
 		return err
-	})
+	}
+	n, err := tx.NewSelect().Model((*tokenRow)(nil)).Where("t.owner_id = ? AND t.revoked_at IS NULL", t.OwnerID).Count(ctx)
+	if err != nil {
+		return err
+	}
+	if n >= maxTokens {
+		return worklog.Errorf(worklog.CodeConflict, "a user may have %d tokens; revoke some first", maxTokens)
+	}
+	_, err = tx.NewInsert().Model(&row).Exec(ctx)
+	return err
 }
 
 // TokenByHash finds a token that is not revoked, and its user, who may be disabled. It may have expired.
@@ -117,16 +115,23 @@ func (s *Store) RevokeToken(ctx context.Context, owner int64, id string) error {
 		return errNoToken()
 	}
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		res, err := tx.NewUpdate().Model((*tokenRow)(nil)).Set("revoked_at = ?", now()).
-			Where("t.id = ? AND t.revoked_at IS NULL AND (? = 0 OR t.owner_id = ?)", id, owner, owner).Exec(ctx)
-		if err != nil {
-			return err
-		}
-		if n, _ := res.RowsAffected(); n == 0 {
-			return errNoToken()
-		}
-		return notify(ctx, tx, Control{Kind: ControlToken, ID: id})
+		_, err := revokeToken(ctx, tx, owner, id)
+		return err
 	})
+}
+
+// revokeToken ends a token and returns whose it was.
+func revokeToken(ctx context.Context, tx bun.Tx, owner int64, id string) (int64, error) {
+	var owners []int64
+	err := tx.NewUpdate().Model((*tokenRow)(nil)).Set("revoked_at = ?", now()).
+		Where("t.id = ? AND t.revoked_at IS NULL AND (? = 0 OR t.owner_id = ?)", id, owner, owner).Returning("t.owner_id").Scan(ctx, &owners)
+	if err != nil {
+		return 0, err
+	}
+	if len(owners) == 0 {
+		return 0, errNoToken()
+	}
+	return owners[0], notify(ctx, tx, Control{Kind: ControlToken, ID: id})
 }
 
 // TouchTokens notes when tokens were last used. It never moves a time back, so several processes may report.

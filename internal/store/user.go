@@ -20,12 +20,16 @@ type userRow struct {
 	PasswordHash *string    `bun:"password_hash"`
 	Admin        bool       `bun:"admin"`
 	DisabledAt   *time.Time `bun:"disabled_at"`
+	RateLimit    int        `bun:"rate_limit"`
+	ErasingAt    *time.Time `bun:"erasing_at"`
+	ErasedAt     *time.Time `bun:"erased_at"`
 	CreatedAt    time.Time  `bun:"created_at"`
 }
 
 func (u *userRow) user() account.User {
 	return account.User{
-		ID: u.ID, Email: u.Email, Admin: u.Admin, Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != nil, CreatedAt: u.CreatedAt.UTC(),
+		ID: u.ID, Email: u.Email, Admin: u.Admin, Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != nil, Limit: u.RateLimit,
+		Erasing: u.ErasingAt != nil, Erased: u.ErasedAt != nil, CreatedAt: u.CreatedAt.UTC(),
 	}
 }
 
@@ -106,24 +110,26 @@ func setPassword(ctx context.Context, tx bun.Tx, user int64, passwordHash, keep 
 
 // DisableUser shuts a user out, or lets one in again. Sessions end at once; tokens are refused while it lasts.
 func (s *Store) DisableUser(ctx context.Context, id int64, disabled bool) error {
-	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		var at *time.Time
-		if disabled {
-			at = nullable(now())
-		}
-		res, err := tx.NewUpdate().Model((*userRow)(nil)).Set("disabled_at = ?", at).Where("u.id = ?", id).Exec(ctx)
-		if err != nil {
-			return err
-		}
-		if n, _ := res.RowsAffected(); n == 0 {
-			return errNoUser()
-		}
-		if err := notify(ctx, tx, Control{Kind: ControlUser, ID: strconv.FormatInt(id, 10)}); err != nil || !disabled {
-			return err
-		}
-		if _, err := tx.NewDelete().Model((*linkRow)(nil)).Where("l.user_id = ? AND l.used_at IS NULL", id).Exec(ctx); err != nil {
-			return err
-		}
-		return endSessions(ctx, tx, id, "") // named one by one: a stream may be opening at this moment
-	})
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error { return disableUser(ctx, tx, id, disabled) })
+}
+
+func disableUser(ctx context.Context, tx bun.Tx, id int64, disabled bool) error {
+	var at *time.Time
+	if disabled {
+		at = nullable(now())
+	}
+	res, err := tx.NewUpdate().Model((*userRow)(nil)).Set("disabled_at = ?", at).Where("u.id = ? AND u.erasing_at IS NULL", id).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	if n, _ := res.RowsAffected(); n == 0 {
+		return errNoUser()
+	}
+	if err := notify(ctx, tx, Control{Kind: ControlUser, ID: strconv.FormatInt(id, 10)}); err != nil || !disabled {
+		return err
+	}
+	if _, err := tx.NewDelete().Model((*linkRow)(nil)).Where("l.user_id = ? AND l.used_at IS NULL", id).Exec(ctx); err != nil {
+		return err
+	}
+	return endSessions(ctx, tx, id, "") // named one by one: a stream may be opening at this moment
 }
