@@ -21,6 +21,9 @@ func (e *Entry) AppendJSON(b []byte) ([]byte, error) {
 	b = appendText(append(b, `,"type":`...), string(e.Type))
 	b = appendText(append(b, `,"status":`...), string(e.Status))
 	b = appendText(append(b, `,"storage_status":`...), string(e.StorageStatus))
+	if e.Archive != "" {
+		b = appendText(append(b, `,"archive":`...), string(e.Archive))
+	}
 	b = appendText(append(b, `,"tool":`...), e.Tool)
 	b = appendText(append(b, `,"title":`...), e.Title)
 	b = appendText(append(b, `,"details":`...), e.Details)

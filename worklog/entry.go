@@ -25,11 +25,13 @@ type Entry struct {
 	Type          Type
 	Status        Status
 	StorageStatus StorageStatus
-	Tool          string
-	Title         string
-	Details       string
-	Metadata      Metadata
-	Source        string
+	// Archive is where Details and Metadata are when they are not part of the entry any more.
+	Archive  ArchiveState
+	Tool     string
+	Title    string
+	Details  string
+	Metadata Metadata
+	Source   string
 	// Repeats counts the identical drafts that were merged into this entry, itself included: 1 is a single one.
 	Repeats   int
 	StartedAt time.Time // zero: unknown
@@ -58,6 +60,7 @@ type entryJSON struct {
 	Type           Type          `json:"type"`
 	Status         Status        `json:"status"`
 	StorageStatus  StorageStatus `json:"storage_status"`
+	Archive        ArchiveState  `json:"archive"`
 	Tool           string        `json:"tool"`
 	Title          string        `json:"title"`
 	Details        string        `json:"details"`
@@ -80,7 +83,7 @@ func (e *Entry) UnmarshalJSON(b []byte) error {
 	}
 	*e = Entry{
 		ID: orEmpty(w.ID), Seq: w.Seq, Rev: w.Rev, ConversationID: orEmpty(w.ConversationID), Key: orEmpty(w.Key), Parent: orEmpty(w.Parent),
-		Type: w.Type, Status: w.Status, StorageStatus: w.StorageStatus, Tool: w.Tool, Title: w.Title, Details: w.Details,
+		Type: w.Type, Status: w.Status, StorageStatus: w.StorageStatus, Archive: w.Archive, Tool: w.Tool, Title: w.Title, Details: w.Details,
 		Metadata: w.Metadata, Source: w.Source, Repeats: w.Repeats, StartedAt: orEmpty(w.StartedAt), EndedAt: orEmpty(w.EndedAt),
 		LoggedAt: orEmpty(w.LoggedAt), CreatedAt: orEmpty(w.CreatedAt), UpdatedAt: orEmpty(w.UpdatedAt),
 	}

@@ -62,6 +62,19 @@ func StorageStatuses() []StorageStatus {
 	return []StorageStatus{StorageHot, StorageWarm, StorageCold, StorageArchived}
 }
 
+// ArchiveState says what is known of the details and metadata of an entry that retention has moved to the archive. It is
+// empty while the entry itself has them.
+type ArchiveState string
+
+// The archive states. Lists leave them unread; reading one entry fetches them.
+const (
+	ArchiveUnread      ArchiveState = "unread"
+	ArchiveRead        ArchiveState = "read"
+	ArchiveMissing     ArchiveState = "missing"     // the archive does not have them
+	ArchiveDamaged     ArchiveState = "damaged"     // they are not what was written
+	ArchiveUnavailable ArchiveState = "unavailable" // the archive does not answer: try again
+)
+
 // Visibility says who may read a conversation.
 type Visibility string
 

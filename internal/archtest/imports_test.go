@@ -37,7 +37,7 @@ func rooms() map[string][]string {
 		// The only one that knows Bun and SQL.
 		"~/internal/store": {
 			"~/worklog", "~/migrations", "~/internal/account", "~/internal/change",
-			"github.com/google/uuid", "github.com/jackc/pgx/v5", "github.com/uptrace/bun",
+			"github.com/google/uuid", "github.com/jackc/pgx/v5", "github.com/klauspost/compress", "github.com/uptrace/bun",
 		},
 		// The store's types of a batch; the store itself and the hub come through interfaces of its own.
 		"~/internal/ingest": {

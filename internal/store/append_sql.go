@@ -19,10 +19,10 @@ import (
 const (
 	sqlLock = `SELECT owner_id, last_rev, closed FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
 
-	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
+	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details, w.details_z FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.key = k.key`
 
-	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
+	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details, w.details_z FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.id = k.id`
 
 	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
@@ -60,7 +60,10 @@ const (
 			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes`
 
 	sqlUpdateEntries = `UPDATE work_logs w SET rev = v.rev, status = v.status, type = v.type, tool = v.tool, title = v.title, details = v.details,
-		metadata = v.metadata::jsonb, parent_key = v.parent, source = v.source, repeats = v.repeats, inferred = v.inferred,
+		metadata = v.metadata::jsonb, details_z = NULL, compression_level = 0,
+		details_bytes = CASE WHEN w.archive_url IS NULL THEN NULL ELSE w.details_bytes END,
+		storage_status = CASE WHEN w.archive_url IS NULL THEN 'hot' ELSE w.storage_status END,
+		parent_key = v.parent, source = v.source, repeats = v.repeats, inferred = v.inferred,
 		started_at = v.started, ended_at = v.ended, updated_at = $16::timestamptz
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
 			$11::text[], $12::int[], $13::boolean[], $14::timestamptz[], $15::timestamptz[])
@@ -139,12 +142,17 @@ func (p *plan) readEntries(rows pgx.Rows) error {
 		var w workLog
 		err := rows.Scan(&w.OwnerID, &w.Seq, &w.Rev, &w.ID, &w.ConversationID, &w.Key, &w.ParentKey, &w.Type, &w.Status, &w.Tool, &w.Title,
 			&w.Metadata, &w.Source, &w.TokenID, &w.Repeats, &w.Inferred, &w.StartedAt, &w.EndedAt, &w.LoggedAt, &w.CreatedAt, &w.UpdatedAt,
-			&w.StorageStatus, &w.Details)
+			&w.StorageStatus, &w.ArchiveURL, &w.Details, &w.DetailsZ)
 		if err != nil {
 			return err
 		}
+		packed := len(w.DetailsZ)
+		w.unpack(0)
 		st := &state{row: w.row(), before: worklog.Status(w.Status)}
 		st.size = st.encode()
+		if packed > 0 {
+			st.size += int64(packed - len(w.Details))
+		}
 		byID := entryKey{owner: w.OwnerID, id: w.ID}
 		if known := p.entries[byID]; known != nil { // found by key and by id: one state
 			st = known

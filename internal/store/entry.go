@@ -28,7 +28,7 @@ type EntryFilter struct {
 	Type   worklog.Type
 	Status worklog.Status
 	Source string
-	Query  string // a part of the title, the tool or the details, without regard to case
+	Query  string // a part of the title, the tool or (of hot entries) the details, without regard to case
 }
 
 // Zero reports whether every entry matches.
@@ -122,14 +122,23 @@ func (page *EntryPage) read(ctx context.Context, tx bun.Tx, q EntryQuery) error 
 	} else if floor > 0 {
 		page.Next = floor
 	}
-	page.fill(logs)
+	page.fill(logs, previewOf(q.FullDetails))
 	return nil
 }
 
+// previewOf is the bound of details in a list, 0 for none.
+func previewOf(full bool) int {
+	if full {
+		return 0
+	}
+	return PreviewBytes
+}
+
 // fill converts rows until the page is full of bytes.
-func (page *EntryPage) fill(logs []workLog) {
+func (page *EntryPage) fill(logs []workLog, preview int) {
 	size := 0
 	for i := range logs {
+		logs[i].unpack(preview)
 		size += len(logs[i].Details)
 		if size > pageBytes && i > 0 {
 			page.Next = logs[i-1].Seq
@@ -168,7 +177,8 @@ func (q EntryQuery) filter(query *bun.SelectQuery) *bun.SelectQuery {
 
 // entryColumnsOf selects an entry, with its details or a preview of them.
 func entryColumnsOf(query *bun.SelectQuery, full bool) *bun.SelectQuery {
-	query = query.Model((*workLog)(nil)).ColumnExpr(workLogColumns).ColumnExpr("octet_length(w.details) AS details_bytes")
+	query = query.Model((*workLog)(nil)).ColumnExpr(workLogColumns).
+		ColumnExpr("COALESCE(w.details_bytes, octet_length(w.details)) AS details_bytes").ColumnExpr("w.details_z")
 	if full {
 		return query.ColumnExpr("w.details")
 	}
@@ -233,6 +243,7 @@ func (s *Store) FilteredChanges(ctx context.Context, owner, after int64, convers
 		Where("w.rev > ?", after).Order("w.rev").Limit(int64(limit)).Scan(ctx, &logs)
 	changes := make([]FilteredChange, len(logs))
 	for i := range logs {
+		logs[i].unpack(PreviewBytes)
 		changes[i] = FilteredChange{Row: logs[i].row(), Matches: logs[i].Matches}
 	}
 	return changes, mapError(err)
@@ -251,6 +262,7 @@ func (s *Store) Entry(ctx context.Context, viewer int64, id string) (Row, error)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Row{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
 	}
+	log.unpack(0)
 	return log.row(), mapError(err)
 }
 

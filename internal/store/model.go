@@ -17,6 +17,7 @@ type Row struct {
 	worklog.Entry
 	Owner        int64
 	DetailsBytes int    // the full length of the details
+	ArchiveName  string // of the archive's object that holds details and metadata; empty: the row does
 	Inferred     bool   // nobody reported the end
 	TokenID      string // which token wrote it; empty: a session, or worklog itself
 }
@@ -37,6 +38,7 @@ type workLog struct {
 	Tool           string          `bun:"tool"`
 	Title          string          `bun:"title"`
 	Details        string          `bun:"details"`
+	DetailsZ       []byte          `bun:"details_z,nullzero"` // of a warm entry, instead of Details
 	DetailsBytes   int             `bun:"details_bytes,scanonly"`
 	Metadata       json.RawMessage `bun:"metadata,type:jsonb"`
 	Source         string          `bun:"source"`
@@ -49,15 +51,16 @@ type workLog struct {
 	CreatedAt      time.Time       `bun:"created_at"`
 	UpdatedAt      time.Time       `bun:"updated_at"`
 	StorageStatus  string          `bun:"storage_status"`
+	ArchiveURL     *string         `bun:"archive_url"`
 }
 
 // workLogColumns are the columns of a workLog without its details.
 const workLogColumns = `w.owner_id, w.seq, w.rev, w.id, w.conversation_id, w.key, w.parent_key, w.type, w.status, w.tool, w.title,
-	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.storage_status`
+	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.storage_status, w.archive_url`
 
 func (w *workLog) row() Row {
 	r := Row{
-		Owner: w.OwnerID, DetailsBytes: w.DetailsBytes, Inferred: w.Inferred, TokenID: deref(w.TokenID),
+		Owner: w.OwnerID, DetailsBytes: w.DetailsBytes, Inferred: w.Inferred, TokenID: deref(w.TokenID), ArchiveName: deref(w.ArchiveURL),
 		Entry: worklog.Entry{
 			ID: w.ID, Seq: w.Seq, Rev: w.Rev, ConversationID: deref(w.ConversationID), Key: deref(w.Key), Parent: deref(w.ParentKey),
 			Type: worklog.Type(w.Type), Status: worklog.Status(w.Status), StorageStatus: worklog.StorageStatus(w.StorageStatus),
@@ -72,7 +75,25 @@ func (w *workLog) row() Row {
 	if r.DetailsBytes == 0 {
 		r.DetailsBytes = len(r.Details)
 	}
+	if r.ArchiveName != "" {
+		r.Archive = worklog.ArchiveUnread
+	}
 	return r
+}
+
+// unpack puts compressed details where others have theirs, at most limit characters (0: all).
+func (w *workLog) unpack(limit int) {
+	if len(w.DetailsZ) == 0 {
+		return
+	}
+	text, err := inflate("", w.DetailsZ)
+	if err != nil {
+		text = unreadable
+	}
+	if limit > 0 {
+		text = worklog.Cut(text, limit)
+	}
+	w.Details, w.DetailsZ = text, nil
 }
 
 // statsRow is a row of work_log_stats; in an upsert its counters are what to add.
@@ -103,6 +124,20 @@ func (r *statsRow) addCounts(c worklog.Counts) {
 	r.Merged += c.Merged
 	r.Limited += c.Limited
 	r.Invalid += c.Invalid
+}
+
+// count adds n entries of a storage status.
+func (r *statsRow) count(status worklog.StorageStatus, n int64) {
+	switch status {
+	case worklog.StorageHot:
+		r.Hot += n
+	case worklog.StorageWarm:
+		r.Warm += n
+	case worklog.StorageCold:
+		r.Cold += n
+	case worklog.StorageArchived:
+		r.Archived += n
+	}
 }
 
 func (r *statsRow) stats() worklog.Stats {

@@ -129,6 +129,11 @@ func (p *plan) number(st *state) {
 	st.row.Rev = d.LastRev
 	st.row.UpdatedAt = p.batch.Now
 	d.Bytes += st.encode() - st.size
+	if st.row.ArchiveName == "" && st.row.StorageStatus != worklog.StorageHot { // it has its details in full again
+		d.count(st.row.StorageStatus, -1)
+		d.count(worklog.StorageHot, 1)
+		st.row.StorageStatus = worklog.StorageHot
+	}
 }
 
 // finishResults copies the final rows into the results: a later write of the batch may have changed them.
@@ -190,7 +195,11 @@ func (p *plan) change(w *Write, st *state) Result {
 	}
 	before := st.row.Status
 	frozen := st.row.Title
-	changed := change.Apply(&st.row.Entry, &st.row.Inferred, w.Facts)
+	facts := w.Facts
+	if st.row.ArchiveName != "" { // not missing, but elsewhere: what is there wins
+		facts.Details, facts.Metadata = "", nil
+	}
+	changed := change.Apply(&st.row.Entry, &st.row.Inferred, facts)
 	if w.Note && w.Facts.Title != frozen {
 		st.row.Title, st.row.EndedAt = w.Facts.Title, w.Facts.EndedAt
 		changed = true
