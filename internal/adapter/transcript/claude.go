@@ -257,21 +257,44 @@ func (c *claude) result(l *claudeLine, b claudeBlock, alone bool) {
 	}
 	var started struct {
 		AgentID string `json:"agentId"`
+		Status  string `json:"status"`
 	}
 	if json.Unmarshal(l.ToolUseResult, &started) == nil && started.AgentID != "" {
 		c.agents.started(agent.AgentKey(l.session, started.AgentID), d.Key)
+		if started.Status != "async_launched" {
+			c.agents.finished(agent.AgentKey(l.session, started.AgentID), l.at)
+		}
 		agent.Note(&d, "started_agent", started.AgentID)
 	}
 	d.Parent = l.parent
 	c.end(d, l.at, l.replaced)
 }
 
+// Flush hands out everything as it stands. A sub-agent has ended when its caller has its answer.
+func (c *claude) Flush(now time.Time) []Row {
+	for _, key := range slices.Sorted(maps.Keys(c.helpers)) {
+		s := c.helpers[key]
+		at, ended := c.agents.ended[key]
+		if !ended || !s.waiting {
+			continue
+		}
+		d := &s.row.Draft
+		d.Status = worklog.StatusSuccess
+		if d.EndedAt == nil || at.After(*d.EndedAt) {
+			d.EndedAt = &at
+		}
+		c.complete(s)
+	}
+	return c.track.Flush(now)
+}
+
 // rest hands out everything: a sub-agent is complete when the file ends.
 func (c *claude) rest() []Row {
 	for _, key := range slices.Sorted(maps.Keys(c.helpers)) {
-		s := c.helpers[key]
-		s.row.Draft.Status = worklog.StatusSuccess
-		c.complete(s)
+		if s := c.helpers[key]; s.waiting {
+			s.row.Draft.Status = worklog.StatusSuccess
+			c.complete(s)
+		}
 	}
 	return c.track.rest()
 }

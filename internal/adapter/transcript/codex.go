@@ -10,22 +10,45 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-// codex reads rollouts of Codex: one line is one item of a thread, or an event about it. Words of people and of the
-// model come as both.
+// codex reads what Codex writes about its threads, a line for each item or event: rollouts, the log of its terminal
+// interface, and what "codex exec --json" prints. Words of people and of the model come as item and as event, and a
+// thread's rollout and its log name calls alike.
 type codex struct {
 	track
 	session, dir, model string
-	said                map[string]int // by channel, kind and text
+	said                map[string]int    // by channel, kind and text
+	items               map[string]string // by the id of a running item of exec, its key
+	saidSoFar           string            // hash of what was said so far, see execKey
+	lastError           string
 }
 
 func newCodex(o Options) *codex {
-	return &codex{track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}}
+	return &codex{
+		track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}, items: map[string]string{},
+	}
+}
+
+// codexLine is a line of any of the forms.
+type codexLine struct {
+	Timestamp string          `json:"timestamp"`
+	Logged    string          `json:"ts"`
+	Type      string          `json:"type"`
+	Kind      string          `json:"kind"` // of the terminal's log
+	Payload   json.RawMessage `json:"payload"`
+	Msg       json.RawMessage `json:"msg"`
+	Item      json.RawMessage `json:"item"`
+	ThreadID  string          `json:"thread_id"`
+	Dir       string          `json:"cwd"`
+	Model     string          `json:"model"`
+	Message   string          `json:"message"`
+	Error     json.RawMessage `json:"error"`
 }
 
 // codexPayload is what entries need of an item or event of any type.
 type codexPayload struct {
 	Type      string          `json:"type"`
 	ID        string          `json:"id"`
+	SessionID string          `json:"session_id"`
 	Dir       string          `json:"cwd"`
 	Model     string          `json:"model"`
 	Role      string          `json:"role"`
@@ -38,6 +61,8 @@ type codexPayload struct {
 	Output    json.RawMessage `json:"output"`
 	Message   string          `json:"message"`
 	Reason    string          `json:"reason"`
+	Last      string          `json:"last_agent_message"`
+	codexResult
 }
 
 // Line takes the next line.
@@ -47,18 +72,26 @@ func (c *codex) Line(raw []byte) ([]Row, error) {
 		return nil, nil
 	}
 	err := objects(raw, func(o json.RawMessage) {
-		var l struct {
-			Timestamp string          `json:"timestamp"`
-			Type      string          `json:"type"`
-			Payload   json.RawMessage `json:"payload"`
-		}
+		var l codexLine
 		_ = json.Unmarshal(o, &l) // what can be read of it
-		var p codexPayload
-		_ = json.Unmarshal(l.Payload, &p)
-		at, replaced := c.at(l.Timestamp)
-		c.take(l.Type, p, at, replaced)
+		at, replaced := c.at(orElse(l.Timestamp, l.Logged))
+		switch {
+		case l.Kind != "":
+			c.logged(l, at, replaced)
+		case len(l.Msg) > 0:
+			c.event(payloadOf(l.Msg), at, replaced)
+		case len(l.Payload) > 0:
+			c.take(l.Type, payloadOf(l.Payload), at, replaced)
+		default:
+			c.executed(l, at, replaced)
+		}
 	})
 	return c.ready(), err
+}
+
+func payloadOf(raw json.RawMessage) (p codexPayload) {
+	_ = json.Unmarshal(raw, &p) // what can be read of it
+	return p
 }
 
 // Close returns what is left.
@@ -134,25 +167,6 @@ func unwrapped(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-func (c *codex) event(p codexPayload, at time.Time, replaced bool) {
-	switch p.Type {
-	case "user_message":
-		c.words(agent.KindPrompt, "event", p.Message, at, replaced)
-	case "agent_message":
-		c.words(agent.KindReply, "event", p.Message, at, replaced)
-	case "turn_aborted":
-		d := worklog.Draft{Title: "Turn aborted", Status: worklog.StatusWarning, Details: p.Reason}
-		d.Key = agent.Key(c.session, p.Type, at.Format(time.RFC3339Nano))
-		c.put(d, at, replaced)
-	case "error", "stream_error":
-		d := worklog.Draft{Title: orElse(agent.FirstLine(p.Message, 200), "Error"), Details: p.Message, Type: worklog.TypeError, Status: worklog.StatusError}
-		d.Key = agent.Key(c.session, p.Type, at.Format(time.RFC3339Nano))
-		c.put(d, at, replaced)
-	default:
-		c.skip(p.Type)
-	}
-}
-
 // words adds a prompt or reply when this is the first of its channels to say it: the nth time that one of them has a
 // text is the same as the nth time of the other.
 func (c *codex) words(kind, channel, text string, at time.Time, replaced bool) {
@@ -161,6 +175,7 @@ func (c *codex) words(kind, channel, text string, at time.Time, replaced bool) {
 		return
 	}
 	key := agent.TextKey(c.session, kind, text, 1)
+	c.saidSoFar = agent.TextHash(c.saidSoFar + text)
 	c.said[channel+key]++
 	n := c.said[channel+key]
 	if n <= c.seen[key] {

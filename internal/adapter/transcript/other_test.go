@@ -93,6 +93,7 @@ func TestOtherRecordingsAreShownWhole(t *testing.T) {
 		figures
 	}{
 		"codex-rollout/*.jsonl":            {Codex, figures{Rows: 5, Steps: 3, Completed: 3}},
+		"codex-tui-log/*.jsonl":            {Codex, figures{Rows: 40, Steps: 32, Completed: 32, Errors: 4, Nested: 4}},
 		"gemini-cli/session-*-full.json":   {Gemini, figures{Rows: 21, Steps: 9, Completed: 9}},
 		"gemini-cli/session-*-prefix.json": {Gemini, figures{Rows: 11, Steps: 4, Completed: 4}},
 	} {

@@ -42,6 +42,8 @@ const (
 	aliveFor = 24 * time.Hour
 	// maxAgents bounds the sub-agents whose callers are remembered.
 	maxAgents = 100_000
+	// maxEnded bounds the calls whose end is remembered; a result that comes twice after that is an entry that exists.
+	maxEnded = 200_000
 )
 
 // Row is a draft and the line that began it.
@@ -55,6 +57,9 @@ type Parser interface {
 	// Line takes the next line and returns the drafts that are now complete. An error says what is wrong with the line;
 	// what could be read of it is among the drafts. It is a [Repaired] when nothing is missing.
 	Line(raw []byte) ([]Row, error)
+	// Flush returns every draft as it stands now: somebody watches the file grow. A call without a result is running, and
+	// comes again under its key when it has ended.
+	Flush(now time.Time) []Row
 	// Close returns the drafts that are left at the end of the file. An error is about the file as a whole.
 	Close() ([]Row, error)
 	// Skipped says how many lines of which kind are no entries.
@@ -74,17 +79,29 @@ type Options struct {
 	// Agents connects the files of one session. Without it sub-agents do not know who called them.
 	Agents *Agents
 	Now    time.Time
+	// Modified is when the file was last written: the time of lines that have none. The zero time: Now.
+	Modified time.Time
 }
 
-// Agents remembers which call started which sub-agent, from one file of a session to the next. The main file comes first.
-type Agents struct{ callers map[string]string }
+// Agents remembers which call started which sub-agent and when it ended, from one file of a session to the next. The
+// main file comes first.
+type Agents struct {
+	callers map[string]string
+	ended   map[string]time.Time
+}
 
 // NewAgents returns an empty memory.
-func NewAgents() *Agents { return &Agents{callers: map[string]string{}} }
+func NewAgents() *Agents { return &Agents{callers: map[string]string{}, ended: map[string]time.Time{}} }
 
 func (a *Agents) started(agentKey, callKey string) {
 	if len(a.callers) < maxAgents {
 		a.callers[agentKey] = callKey
+	}
+}
+
+func (a *Agents) finished(agentKey string, at time.Time) {
+	if len(a.ended) < maxAgents {
+		a.ended[agentKey] = at
 	}
 }
 
@@ -127,7 +144,7 @@ func formatOf(keys []string) Format {
 		return NDJSON
 	case has("sessionId") && has("projectHash", "messages"):
 		return Gemini
-	case has("type") && has("payload"):
+	case has("type") && has("payload", "thread_id", "item"), has("ts") && has("dir") && has("kind"), has("id") && has("msg"):
 		return Codex
 	case has("type") && has("sessionId", "uuid", "leafUuid", "messageId", "parentUuid"), has("parentUuid") && has("sessionId"):
 		return ClaudeCode
@@ -171,13 +188,20 @@ type track struct {
 	queue  []*step
 	bytes  int              // of the queue's details
 	open   map[string]*step // by key, the calls without a result
+	ended  map[string]bool  // by key, the calls that have one
 	seen   map[string]int   // by key of the first, how often a text came
 	kinds  map[string]int
 	last   time.Time // of the lines so far
+	mtime  time.Time // of lines without a time
+	live   bool      // lines are read as they are written
 }
 
 func newTrack(o Options, source string) track {
-	return track{now: o.Now, source: source, open: map[string]*step{}, seen: map[string]int{}, kinds: map[string]int{}}
+	t := track{now: o.Now, source: source, mtime: o.Modified, open: map[string]*step{}, ended: map[string]bool{}, seen: map[string]int{}, kinds: map[string]int{}}
+	if !agent.Believable(t.mtime, t.now) {
+		t.mtime = t.now
+	}
+	return t
 }
 
 // Skipped says how many lines of which kind are no entries.
@@ -191,15 +215,18 @@ func (t *track) skip(kind string) {
 	t.kinds[kind]++
 }
 
-// at reads a line's time. One that nobody can believe is the time of the line before it.
+// at reads a line's time. One that nobody can believe is the time of the line before it. A line that has none, in a
+// file without times, was written when it was read, or at the latest when the file was.
 func (t *track) at(raw string) (at time.Time, replaced bool) {
 	at, err := time.Parse(time.RFC3339Nano, raw)
-	if err == nil && agent.Believable(at, t.now) {
+	switch {
+	case err == nil && agent.Believable(at, t.now):
 		t.last = at
 		return at, false
-	}
-	if t.last.IsZero() {
-		return t.now, true
+	case raw == "" && t.live:
+		return t.now, false
+	case t.last.IsZero():
+		return t.mtime, true
 	}
 	return t.last, true
 }
@@ -224,10 +251,12 @@ func (t *track) push(s *step) {
 
 // begin adds a call whose result comes later. A call that the file has twice is one.
 func (t *track) begin(d worklog.Draft, at time.Time, replaced bool) {
-	if t.open[d.Key] != nil {
+	if t.open[d.Key] != nil || t.ended[d.Key] {
 		return
 	}
-	d.StartedAt = &at
+	if !replaced { // nobody knows how long it took
+		d.StartedAt = &at
+	}
 	s := t.add(d, at, replaced)
 	s.waiting = true
 	t.open[d.Key] = s
@@ -236,15 +265,25 @@ func (t *track) begin(d worklog.Draft, at time.Time, replaced bool) {
 // end completes a call. The result of a call that nobody saw begin is an entry, too.
 func (t *track) end(d worklog.Draft, at time.Time, replaced bool) {
 	s := t.open[d.Key]
-	if s == nil {
+	switch {
+	case t.ended[d.Key]:
+		t.skip("result that is there twice")
+		return
+	case s == nil:
 		d.Title, d.EndedAt = orElse(d.Title, "Result of a call that is not in this file"), &at
 		t.add(d, at, replaced)
 		return
 	}
 	delete(t.open, d.Key)
+	if len(t.ended) < maxEnded {
+		t.ended[d.Key] = true
+	}
 	known := &s.row.Draft
 	t.bytes -= len(known.Details)
-	known.Status, known.Details, known.EndedAt = d.Status, worklog.CutDetails(d.Details), &at
+	known.Status, known.Details = d.Status, worklog.CutDetails(d.Details)
+	if !replaced {
+		known.EndedAt = &at
+	}
 	for k, v := range d.Metadata {
 		agent.Note(known, k, v)
 	}
@@ -282,6 +321,16 @@ func (t *track) ready() (rows []Row) {
 	return rows
 }
 
+// Flush hands out everything as it stands.
+func (t *track) Flush(now time.Time) (rows []Row) {
+	t.now, t.live = now, true
+	for _, s := range t.queue {
+		rows = append(rows, t.release(s))
+	}
+	t.queue = nil
+	return rows
+}
+
 func (t *track) release(s *step) Row {
 	s.out = true
 	t.bytes -= len(s.row.Draft.Details)
@@ -293,8 +342,12 @@ func (t *track) release(s *step) Row {
 
 // rest hands out everything. A call whose result never came may still be running when the file is fresh.
 func (t *track) rest() (rows []Row) {
+	last := t.last
+	if last.IsZero() {
+		last = t.mtime
+	}
 	for _, s := range t.queue {
-		if s.waiting && t.now.Sub(t.last) > aliveFor {
+		if s.waiting && t.now.Sub(last) > aliveFor {
 			d := &s.row.Draft
 			d.Status = worklog.StatusWarning
 			agent.Note(d, "no_result", true)
