@@ -22,15 +22,21 @@ func (s *Spool) Append(r Record) (uint64, error) {
 	return seq, nil
 }
 
-// write hands r to the system. The file that it returns has to be synced.
-func (s *Spool) write(r Record) (uint64, *os.File, error) {
+// output is the segment that is being written.
+type output struct {
+	*os.File
+	failed error // of a sync: nobody knows what is on the disk
+}
+
+// write hands r to the system. What it returns has to be synced.
+func (s *Spool) write(r Record) (uint64, *output, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bytes()+int64(headLength+len(r.Label)+len(r.Body)) > s.max {
 		s.stats.Refused++
 		return 0, nil, ErrFull
 	}
-	if s.out == nil || s.segs[len(s.segs)-1].size >= segmentBytes {
+	if s.out == nil || s.segs[len(s.segs)-1].size >= s.segmentBytes {
 		if err := s.begin(); err != nil {
 			return 0, nil, err
 		}
@@ -38,7 +44,7 @@ func (s *Spool) write(r Record) (uint64, *os.File, error) {
 	r.Seq = s.next
 	last := &s.segs[len(s.segs)-1]
 	raw := appendRecord(nil, r)
-	if _, err := s.out.WriteAt(raw, last.size); err != nil { // perhaps half of it: the next one overwrites that
+	if _, err := s.out.WriteAt(raw, last.size); err != nil { // perhaps half of it is there: the next one overwrites that
 		return 0, nil, errors.Join(err, s.out.Truncate(last.size))
 	}
 	last.size += int64(len(raw))
@@ -50,65 +56,66 @@ func (s *Spool) write(r Record) (uint64, *os.File, error) {
 
 // begin opens the segment for the next record: the last one, if it was not opened yet and has room, or a new one.
 func (s *Spool) begin() error {
-	if s.out == nil && len(s.segs) > 0 && s.segs[len(s.segs)-1].size < segmentBytes {
-		out, err := os.OpenFile(s.path(s.segs[len(s.segs)-1].first), os.O_WRONLY, 0o600)
+	if s.out == nil && len(s.segs) > 0 && s.segs[len(s.segs)-1].size < s.segmentBytes {
+		f, err := os.OpenFile(s.path(s.segs[len(s.segs)-1].first), os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
-		s.out = out
+		s.out = &output{File: f}
 		return nil
 	}
-	out, err := os.OpenFile(s.path(s.next), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if s.out != nil { // its writers may still wait for a sync
+		if err := s.syncFile(s.out.File); err != nil {
+			s.abandon(s.out, err)
+			return err
+		}
+		_ = s.out.Close()
+		s.out = nil
+	}
+	f, err := os.OpenFile(s.path(s.next), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := syncDir(s.dir); err != nil {
-		return errors.Join(err, out.Close(), os.Remove(out.Name()))
-	}
-	if s.out != nil { // a writer may still want to sync it
-		if err := errors.Join(s.out.Sync(), s.out.Close()); err != nil {
-			return errors.Join(err, out.Close(), os.Remove(out.Name()))
-		}
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	s.segs = append(s.segs, segment{first: s.next})
-	s.out = out
+	s.out = &output{File: f}
 	return nil
 }
 
 // sync makes sure that the record seq, and what was written with it, is on the disk.
-func (s *Spool) sync(seq uint64, out *os.File) error {
+func (s *Spool) sync(seq uint64, out *output) error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
 	if s.synced > seq {
 		return nil
 	}
 	s.mu.Lock()
-	written := s.next
-	same := s.out == out
+	written, current, failed := s.next, s.out == out, out.failed
 	s.mu.Unlock()
-	if !same { // another segment was begun, which synced this one
-		return nil
+	if !current { // it was closed: synced, or not needed any more
+		return failed
 	}
-	if err := out.Sync(); err != nil {
-		if errors.Is(err, os.ErrClosed) { // begun in between
-			return nil
-		}
-		s.abandon(out)
-		return err
-	}
-	s.synced = written
-	return nil
-}
-
-// abandon makes the next record begin another segment: after a failed sync nobody knows what is on the disk.
-func (s *Spool) abandon(out *os.File) {
+	err := s.syncFile(out.File)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.out == out {
-		_ = s.out.Close()
-		s.out = nil
-		s.segs[len(s.segs)-1].size = max(s.segs[len(s.segs)-1].size, segmentBytes) // not to be opened again
+	if err != nil && s.out == out {
+		s.abandon(out, err)
 	}
+	if out.failed == nil {
+		s.synced = written
+	}
+	return out.failed
+}
+
+// abandon makes the next record begin another segment.
+func (s *Spool) abandon(out *output, err error) {
+	out.failed = err
+	_ = out.Close()
+	s.out = nil
+	last := &s.segs[len(s.segs)-1]
+	last.size = max(last.size, s.segmentBytes) // it is not opened again
 }
 
 func syncDir(dir string) error {

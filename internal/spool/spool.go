@@ -77,17 +77,20 @@ type Spool struct {
 
 	mu      sync.Mutex
 	segs    []segment
-	out     *os.File // the last segment; nil: the next record begins another one
-	next    uint64   // number of the next record
-	head    uint64   // the first record that nobody has taken
-	place   place    // of head, as far as it is known
-	shown   []mark   // by the last Peek
-	worst   place    // damage before it has been counted
+	out     *output // the last segment; nil: the next record opens one
+	next    uint64  // number of the next record
+	head    uint64  // the first record that nobody has taken
+	place   place   // of head, as far as it is known
+	shown   []mark  // by the last Peek
+	worst   place   // damage before it has been counted
 	pending int64
 	stats   Stats
 
 	syncing sync.Mutex
 	synced  uint64 // every record below has reached the disk
+
+	segmentBytes int64 // tests have small ones
+	syncFile     func(*os.File) error
 }
 
 // segment is a file of records.
@@ -111,7 +114,7 @@ func Open(ctx context.Context, dir string, o Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{dir: dir, max: o.MaxBytes, log: o.Log, lock: lock}
+	s := &Spool{dir: dir, max: o.MaxBytes, log: o.Log, lock: lock, segmentBytes: segmentBytes, syncFile: (*os.File).Sync}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
