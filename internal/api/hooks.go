@@ -20,7 +20,7 @@ func (a *API) hook(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.hooks.Take(c.Request().Context(), principal(c), raw); err != nil {
+	if err := a.hooks.Take(c.Request().Context(), principal(c), c.Request().Header.Get("Idempotency-Key"), raw); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -1,53 +1,120 @@
 // Package hookdoor is the door for agents' hooks: it turns what an agent posts into drafts, stores them, and ends what can
 // not be running any more.
+//
+// An agent does not try again, and nobody may lose its steps because PostgreSQL is away for a minute. While it is, events
+// go into a spool on disk, and from there the same way as all others, in order, as soon as it is back. Each event that
+// names none of its entries is named by its delivery, so that one which is stored twice shows once.
 package hookdoor
 
 import (
 	"context"
+	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/adapter/hook"
 	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/spool"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
 
-// maxEnded bounds the steps that one event ends.
-const maxEnded = 200
+const (
+	// maxEnded bounds the steps that one event ends.
+	maxEnded = 200
+	// directTimeout is how long an agent waits for a commit before its event is spooled instead. PostgreSQL may hang, too.
+	directTimeout = 2 * time.Second
+	// maxDelivery bounds the name of a delivery: longer than a UUID.
+	maxDelivery = 64
+	// MaxSpool bounds the spool on disk. An agent writes about a megabyte in ten minutes.
+	MaxSpool = 256 << 20
+)
 
 // Deps is what a Door is built from.
 type Deps struct {
-	Store  *store.Store
-	Ingest *ingest.Service
-	Now    func() time.Time // nil: time.Now
+	Store    *store.Store
+	Ingest   *ingest.Service
+	Dir      string           // of the spool; empty: there is none
+	MaxSpool int64            // 0: MaxSpool
+	Log      *slog.Logger     // nil: nothing
+	Now      func() time.Time // nil: time.Now
 }
 
 // Door takes events. Its methods are safe for concurrent use.
 type Door struct {
 	store  *store.Store
 	ingest *ingest.Service
+	dir    string
+	max    int64
+	log    *slog.Logger
 	now    func() time.Time
+	wake   chan struct{} // one slot
+
+	mu        sync.Mutex
+	spool     *spool.Spool // nil: there is none, or another process has it
+	away      bool         // the database; every event goes behind the spooled ones then
+	awaySince time.Time
+	waiting   map[int64]int // spooled events by owner
+	stats     Stats
 }
 
-// New returns a door.
+// New returns a door. Open opens its spool.
 func New(d Deps) *Door {
-	x := &Door{store: d.Store, ingest: d.Ingest, now: d.Now}
+	x := &Door{
+		store: d.Store, ingest: d.Ingest, dir: d.Dir, max: d.MaxSpool, log: d.Log, now: d.Now, wake: make(chan struct{}, 1), waiting: map[int64]int{},
+	}
+	if x.max == 0 {
+		x.max = MaxSpool
+	}
+	if x.log == nil {
+		x.log = slog.New(slog.DiscardHandler)
+	}
 	if x.now == nil {
 		x.now = time.Now
 	}
 	return x
 }
 
-// Take stores the event in raw and returns after the commit. What is no event is counted and otherwise taken, since no
-// agent can do anything about it. An error is a [worklog.Error].
-func (d *Door) Take(ctx context.Context, p *account.Principal, raw []byte) error {
-	event, ok := hook.Decode(raw, d.now())
+// Take keeps the event in raw and returns after the commit or, while the database is away, after it has reached the
+// disk. What is no event is counted and otherwise taken, since no agent can do anything about it. Delivery is the
+// sender's name for this one; empty: it has none. An error is a [worklog.Error].
+func (d *Door) Take(ctx context.Context, p *account.Principal, delivery string, raw []byte) error {
+	at := d.now().UTC()
+	event, ok := hook.Decode(raw, at)
 	if !ok {
 		d.ingest.Refused(p, 1)
 		return nil
 	}
-	return d.keep(ctx, p, ingest.Manner{Agent: true}, event)
+	if delivery = named(delivery); delivery == "" {
+		delivery = uuid.NewString()
+	}
+	event.Named(delivery)
+	if d.behind(p) {
+		return d.put(p, delivery, at, raw)
+	}
+	direct, cancel := context.WithTimeout(ctx, directTimeout)
+	defer cancel()
+	err := d.keep(direct, p, ingest.Manner{Agent: true}, event)
+	if worklog.CodeOf(err) != worklog.CodeUnavailable || !d.lose(p, err) {
+		return err
+	}
+	return d.put(p, delivery, at, raw)
+}
+
+// named returns a delivery's name if it can go into a key as it is.
+func named(delivery string) string {
+	if len(delivery) > maxDelivery {
+		return ""
+	}
+	for _, r := range delivery {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' {
+			return ""
+		}
+	}
+	return delivery
 }
 
 // keep stores an event: first what it says, then what follows from it.

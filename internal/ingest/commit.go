@@ -198,7 +198,7 @@ func (b *batch) addOwn(w store.Write) {
 
 // admit takes a place for a new entry. An import has taken its own already.
 func (s *Service) admit(d *draft) bool {
-	if d == nil || d.imported {
+	if d == nil || d.imported || d.free {
 		return true
 	}
 	d.reservation = s.limiter.Reserve(d.window, 1)

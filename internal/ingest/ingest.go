@@ -117,6 +117,7 @@ type draft struct {
 	fingerprint limit.Fingerprint // of one without a key
 	window      limit.Window
 	imported    bool
+	free        bool // takes no place
 	reservation limit.Reservation
 }
 
@@ -133,6 +134,8 @@ type Manner struct {
 	Agent bool
 	// Inferred: nobody has reported the ends among them.
 	Inferred bool
+	// Spooled: they were acknowledged while the database was away. They take no places: none may be refused any more.
+	Spooled bool
 }
 
 // AppendAs is [Service.Append] for drafts that come in another manner.
@@ -160,6 +163,9 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 		}
 		x := r.add(i, d, owner.ID, p, now)
 		x.window, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Inferred
+		if x.free = m.Spooled; x.free {
+			x.imported = false
+		}
 		if x.imported {
 			imports++
 		}

@@ -69,8 +69,21 @@ func createToken(ctx context.Context, tx bun.Tx, t account.Token, hash []byte) e
 
 // TokenByHash finds a token that is not revoked, and its user, who may be disabled. It may have expired.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (account.Token, account.User, error) {
+	return s.tokenWhere(ctx, "t.hash = ?", hash)
+}
+
+// TokenForLater finds a token that is not revoked, and its user, who may be disabled, by its id: for what was written
+// with it while the database was away.
+func (s *Store) TokenForLater(ctx context.Context, id string) (account.Token, account.User, error) {
+	if uuid.Validate(id) != nil {
+		return account.Token{}, account.User{}, errNoToken()
+	}
+	return s.tokenWhere(ctx, "t.id = ?", id)
+}
+
+func (s *Store) tokenWhere(ctx context.Context, condition string, arg any) (account.Token, account.User, error) {
 	var rows []tokenRow
-	err := s.db.NewSelect().Model(&rows).Relation("User").Where("t.hash = ? AND t.revoked_at IS NULL", hash).Scan(ctx)
+	err := s.db.NewSelect().Model(&rows).Relation("User").Where("t.revoked_at IS NULL").Where(condition, arg).Scan(ctx)
 	if err != nil {
 		return account.Token{}, account.User{}, mapError(err)
 	}

@@ -8,6 +8,7 @@ package hook
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -275,6 +276,25 @@ func (e *Event) say(kind, text string) {
 		return d
 	}
 	e.Drafts = append(e.Drafts, e.words.of(1))
+}
+
+// Named gives the drafts that nothing names the name of their delivery, so that whoever delivers twice stores once.
+func (e *Event) Named(delivery string) {
+	for i := range e.Drafts {
+		if d := &e.Drafts[i]; d.Key == "" {
+			d.Key = agent.Key(orElse(e.session(), "unknown"), "event", delivery, strconv.Itoa(i))
+		}
+	}
+}
+
+// Received says when the event came, for one that is stored later: entries without a time of their own get this one.
+func (e *Event) Received() {
+	for i := range e.Drafts {
+		if d := &e.Drafts[i]; d.LoggedAt == nil {
+			at := e.now
+			d.LoggedAt = &at
+		}
+	}
 }
 
 // Again returns what is to be stored next, given the receipts of what was stored: the same words may have been said
