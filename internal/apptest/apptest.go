@@ -4,6 +4,8 @@
 // A package that uses it has
 //
 //	func TestMain(m *testing.M) { apptest.Main(m) }
+//
+// Tests that neither end the program nor change its settings share one, see [Shared].
 package apptest
 
 import (
@@ -34,8 +36,8 @@ const (
 
 // Main runs the tests, and ends the database, the browser and all that the package started.
 func Main(m *testing.M) {
-	defer shared.close()
-	storetest.Main(m)
+	defer shared.failIfSpoiled()
+	storetest.Main(m, shared.close)
 }
 
 // Option changes how the program is started.
@@ -66,6 +68,8 @@ type App struct {
 	env    map[string]string
 	log    *logBuffer
 	users  map[string]bool
+	tag    string // in the addresses of a test that shares the program
+	at     string // what a proxy would say where its logins come from
 
 	mu      sync.Mutex
 	process *process // nil: not running
@@ -74,11 +78,7 @@ type App struct {
 // Start starts the program and waits until it listens. It is stopped, and its log checked, when the test ends.
 func Start(t testing.TB, opts ...Option) *App {
 	t.Helper()
-	a := &App{t: t, DataDir: t.TempDir(), args: []string{"serve"}, log: &logBuffer{}, users: map[string]bool{}}
-	a.env = map[string]string{
-		"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": a.DataDir, "DATA_DIR": a.DataDir,
-		"LISTEN_ADDR": "127.0.0.1:0", "LOG_FORMAT": "json", "LOG_LEVEL": "debug",
-	}
+	a := newApp(t, t.TempDir())
 	for _, o := range opts {
 		o(a)
 	}
@@ -92,9 +92,17 @@ func Start(t testing.TB, opts ...Option) *App {
 	return a
 }
 
+func newApp(t testing.TB, dir string) *App {
+	return &App{t: t, DataDir: dir, args: []string{"serve"}, log: &logBuffer{}, users: map[string]bool{}, env: map[string]string{
+		"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": dir, "DATA_DIR": dir,
+		"LISTEN_ADDR": "127.0.0.1:0", "LOG_FORMAT": "json", "LOG_LEVEL": "debug",
+	}}
+}
+
 // Kill ends the program with SIGKILL.
 func (a *App) Kill() {
 	a.t.Helper()
+	a.mustOwn()
 	if p := a.take(); p != nil {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
@@ -104,6 +112,7 @@ func (a *App) Kill() {
 // Stop ends the program with SIGTERM, as a service manager does. The test fails if it does not end well.
 func (a *App) Stop() {
 	a.t.Helper()
+	a.mustOwn()
 	p := a.take()
 	if p == nil {
 		return
@@ -229,18 +238,32 @@ func (p *process) read(r io.Reader, log io.Writer) {
 // finish stops the program at the end of the test, and looks for what must never be in its log.
 func (a *App) finish() {
 	a.Stop()
-	text := a.log.String()
+	if sign := spoiled(a.log.String()); sign != "" {
+		a.t.Errorf("the log holds %q", sign)
+	}
+	a.showLog()
+}
+
+// spoiled returns what must never be in a log and is.
+func spoiled(text string) string {
 	for _, sign := range []string{"WARNING: DATA RACE", "panic:"} {
 		if strings.Contains(text, sign) {
-			a.t.Errorf("the log holds %q", sign)
+			return sign
 		}
 	}
-	if a.t.Failed() {
-		if len(text) > shownLog {
-			text = "[...]" + text[len(text)-shownLog:]
-		}
-		a.t.Logf("the program's log:\n%s", text)
+	return ""
+}
+
+// showLog prints the end of the log with a test that has failed.
+func (a *App) showLog() {
+	if !a.t.Failed() {
+		return
 	}
+	text := a.log.String()
+	if len(text) > shownLog {
+		text = "[...]" + text[len(text)-shownLog:]
+	}
+	a.t.Logf("the program's log:\n%s", text)
 }
 
 // logBuffer keeps the end of what is written to it.

@@ -87,3 +87,20 @@ func TestCommandsFailWithTheirMessage(t *testing.T) {
 		t.Errorf("got %v, %q", err, stderr)
 	}
 }
+
+func TestTestsThatShareAProgramDoNotMeet(t *testing.T) {
+	t.Parallel()
+	first, second := Shared(t), Shared(t)
+	if first.URL != second.URL {
+		t.Errorf("two programs: %s and %s", first.URL, second.URL)
+	}
+	if _, err := first.Client().Append(t.Context(), worklog.Draft{Title: "of the first"}); err != nil {
+		t.Fatal(err)
+	}
+	if rows := second.Get(second.Login(Email), "/").Find("#log-list > li"); len(rows) != 0 {
+		t.Errorf("the second test sees %d rows of the first", len(rows))
+	}
+	if rows := first.Get(first.Login(Email), "/").Find("#log-list > li"); len(rows) != 1 {
+		t.Errorf("the first test sees %d rows", len(rows))
+	}
+}

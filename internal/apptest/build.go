@@ -31,11 +31,17 @@ type resources struct {
 	path    string
 	err     error
 	browser *chromium
+	app     *App // see Shared
+	tests   int  // that share it
+	spoiled string
 }
 
 func (r *resources) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.app != nil {
+		r.spoiled = r.app.end()
+	}
 	if r.browser != nil {
 		r.browser.close()
 	}
@@ -49,14 +55,19 @@ func binary(t testing.TB) string {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if !shared.built {
-		shared.built = true
-		shared.path, shared.err = shared.build()
+	return shared.binary(t)
+}
+
+func (r *resources) binary(t testing.TB) string {
+	t.Helper()
+	if !r.built {
+		r.built = true
+		r.path, r.err = r.build()
 	}
-	if shared.err != nil {
-		t.Fatalf("build worklog: %v", shared.err)
+	if r.err != nil {
+		t.Fatalf("build worklog: %v", r.err)
 	}
-	return shared.path
+	return r.path
 }
 
 // build makes the binary where all test processes of this source tree share it: the go command links it anew only when

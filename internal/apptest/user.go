@@ -66,6 +66,7 @@ func (a *App) Admin(email string) {
 func (a *App) Token(email string, scopes ...account.Scope) string {
 	a.t.Helper()
 	a.addUser(email)
+	email = a.address(email)
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
 		names[i] = string(s)
@@ -80,7 +81,7 @@ func (a *App) addUser(email string, flags ...string) {
 		return
 	}
 	a.users[email] = true
-	a.Command(Password+"\n", append([]string{"user", "add", email, "--password-stdin"}, flags...)...)
+	a.Command(Password+"\n", append([]string{"user", "add", a.address(email), "--password-stdin"}, flags...)...)
 }
 
 // Client returns a client of the public package that acts for [Email] with the given rights; without any, it may write and read.
@@ -108,7 +109,16 @@ func (a *App) Login(email string) *http.Client {
 		a.t.Fatal(err)
 	}
 	c := &http.Client{Jar: jar, Timeout: requestTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := c.PostForm(a.URL+"/login", url.Values{"email": {email}, "password": {Password}})
+	form := url.Values{"email": {a.address(email)}, "password": {Password}}
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, a.URL+"/login", strings.NewReader(form.Encode()))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if a.at != "" {
+		req.Header.Set("X-Forwarded-For", a.at)
+	}
+	resp, err := c.Do(req)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestBrowserPageSurvivesAKillInTheMiddleOfABurst(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newOwnSite(t)
 	s.write(numbered("c", 0, 5)...)
 	b := s.open(s.URL, "/")
 	conversation := b.another(s.conversation("c"))

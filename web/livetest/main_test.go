@@ -5,6 +5,7 @@ package livetest
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +22,15 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-func TestMain(m *testing.M) { apptest.Main(m) }
+// atOnce is how many of these tests run at the same time: most of what they do is waiting.
+const atOnce = "6"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atOnce); err != nil { // what the command line says comes later, and wins
+		panic(err)
+	}
+	apptest.Main(m)
+}
 
 // planned is what a browser writes to its console when a stream ends or a server is away: every drop, also the harmless
 // ones, and a failed question of a page that polls.
@@ -38,14 +47,28 @@ type site struct {
 	proxy  *proxy
 }
 
-// newSite starts the program, without a limit and with the given settings (name, value).
+// newSite is the package's program, for a user of the test's own. With settings (name, value) it is one of the test's
+// own, see newOwnSite.
 func newSite(t *testing.T, env ...string) *site {
+	t.Helper()
+	if len(env) > 0 {
+		return newOwnSite(t, env...)
+	}
+	return siteOf(t, apptest.Shared(t))
+}
+
+// newOwnSite starts a program, without a limit and with the given settings, for a test that ends it or changes it.
+func newOwnSite(t *testing.T, env ...string) *site {
 	t.Helper()
 	options := []apptest.Option{apptest.WithEnv("WORKLOG_RATE_LIMIT", "1000000")}
 	for i := 0; i+1 < len(env); i += 2 {
 		options = append(options, apptest.WithEnv(env[i], env[i+1]))
 	}
-	app := apptest.Start(t, options...)
+	return siteOf(t, apptest.Start(t, options...))
+}
+
+func siteOf(t *testing.T, app *apptest.App) *site {
+	t.Helper()
 	s := &site{App: app, t: t, client: app.Client(), http: app.Login(apptest.Email)}
 	s.proxy = newProxy(t, app.URL)
 	return s

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { apptest.Main(m) }
 
-// reader is a browser that is signed in to a program of its own.
+// reader is a browser that is signed in to the package's program as a user of the test's own.
 type reader struct {
 	t      *testing.T
 	app    *apptest.App
@@ -26,7 +26,7 @@ type reader struct {
 
 func newReader(t *testing.T, drafts ...worklog.Draft) *reader {
 	t.Helper()
-	app := apptest.Start(t, apptest.WithEnv("WORKLOG_RATE_LIMIT", "100000"))
+	app := apptest.Shared(t)
 	r := &reader{t: t, app: app, client: app.Client(), ctx: apptest.Browser(t, "htmx:sseError", "ERR_INCOMPLETE_CHUNKED", "ERR_NETWORK", "404")}
 	app.SignIn(r.ctx, apptest.Email)
 	r.write(drafts...)

@@ -36,9 +36,12 @@ const (
 	template  = "worklog_template"
 )
 
-// Main runs the tests and stops the server.
-func Main(m *testing.M) {
+// Main runs the tests, then ends what they share, and stops the server.
+func Main(m *testing.M, ends ...func()) {
 	defer shared.stop()
+	for _, end := range ends {
+		defer end()
+	}
 	m.Run()
 }
 
@@ -52,6 +55,16 @@ func New(t testing.TB) *store.Store {
 func DSN(t testing.TB) string {
 	t.Helper()
 	return create(t, template)
+}
+
+// Lasting returns the connection string of a database with the whole schema that lives as long as the test process.
+func Lasting() (string, error) {
+	c, err := shared.get()
+	if err != nil {
+		return "", err
+	}
+	name := c.nextName()
+	return c.dsn(name), c.exec("CREATE DATABASE " + name + " TEMPLATE " + template)
 }
 
 // Empty returns the connection string of a fresh database without any schema.
