@@ -15,6 +15,8 @@ import (
 type baseline struct {
 	site   *site
 	owners []baseOwner
+	// plainAddress is where the plain server listens.
+	plainAddress string
 }
 
 type baseOwner struct {

@@ -24,6 +24,13 @@ func (s *site) cpu(ctx context.Context) (c cpu, err error) {
 	if c.program, err = cpuOf(s.program.Process.Pid); err != nil {
 		return c, err
 	}
+	if s.plain != 0 {
+		d, err := cpuOf(s.plain)
+		if err != nil {
+			return c, err
+		}
+		c.program += d
+	}
 	if c.bench, err = cpuOf(os.Getpid()); err != nil {
 		return c, err
 	}

@@ -233,7 +233,7 @@ func (s *site) publish(ctx context.Context, f fanout, d time.Duration) (map[int]
 	for k := range total {
 		sent[int(k)%f.topics]++
 	}
-	conns, err := s.dialMany(ctx, publishers)
+	conns, err := dialMany(ctx, s.address, publishers)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,13 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == plainCommand {
+		if err := servePlain(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	only := flag.String("only", "", "comma-separated sections of "+strings.Join(sectionNames(), ", "))
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each throughput is measured")

@@ -140,7 +140,7 @@ func spread(delays []time.Duration) string {
 
 // bystanders lets the first two users post one after the other while event happens, and notes how long each waits.
 func (s *site) bystanders(ctx context.Context, waits *[2][]time.Duration, event func(context.Context) error) error {
-	conns, err := s.dialMany(ctx, len(waits))
+	conns, err := dialMany(ctx, s.address, len(waits))
 	if err != nil {
 		return err
 	}

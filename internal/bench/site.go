@@ -45,6 +45,7 @@ type site struct {
 	binary   string
 	verbose  bool
 	program  *exec.Cmd
+	plain    int // process of the plain server; 0: none
 	exited   chan struct{}
 	address  string
 	users    []user

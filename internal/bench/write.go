@@ -26,37 +26,56 @@ func (n *numbers) next(count int64) int64 { return n.n.Add(count) - count }
 
 // measureWrites compares acknowledged single entries over HTTP with one transaction per entry and with COPY.
 func measureWrites(ctx context.Context, s *site, o options) ([]result, error) {
-	var few, many, single, copied []float64
+	var few, many, plain, single, copied []float64
 	var n numbers
 	base, err := newBaseline(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	rounds := []struct {
-		what    string
-		into    *[]float64
-		measure func() (float64, error)
-	}{
-		{"COPY", &copied, func() (float64, error) { return base.copy(ctx, &n, o.copied, false) }},
-		{"HTTP, 64 clients", &few, func() (float64, error) { return s.postSingles(ctx, &n, fewClients, o.duration) }},
-		{"one transaction per entry", &single, func() (float64, error) { return base.singles(ctx, &n, o.duration) }},
-		{"HTTP, 1,024 clients", &many, func() (float64, error) { return s.postSingles(ctx, &n, manyClients, o.duration) }},
+	rounds := []round{
+		{what: "COPY", into: &copied, measure: func() (float64, error) { return base.copy(ctx, &n, o.copied, false) }},
+		{what: "HTTP, 64 clients", into: &few, measure: func() (float64, error) { return s.postSingles(ctx, s.address, &n, fewClients, o.duration) }},
+		{what: "plain server, 64 clients", into: &plain, start: base.startPlain, measure: func() (float64, error) {
+			return s.postSingles(ctx, base.plainAddress, &n, fewClients, o.duration)
+		}},
+		{what: "one transaction per entry", into: &single, measure: func() (float64, error) { return base.singles(ctx, &n, o.duration) }},
+		{what: "HTTP, 1,024 clients", into: &many, measure: func() (float64, error) { return s.postSingles(ctx, s.address, &n, manyClients, o.duration) }},
 	}
 	for range o.rounds {
 		for _, r := range rounds {
-			v, err := s.account(ctx, r.what, r.measure)
-			if err != nil {
+			if err := s.round(ctx, r); err != nil {
 				return nil, err
 			}
-			*r.into = append(*r.into, v)
 		}
 	}
-	f, m, t, c := median(few), median(many), median(single), median(copied)
+	f, m, c := median(few), median(many), median(copied)
 	return []result{
-		compared("single entries over HTTP, 64 clients", f, "one transaction per entry, 64 connections", t, 3),
+		compared("single entries over HTTP, 64 clients", f, "one transaction per entry, over HTTP", median(plain), 3),
+		{what: "single entries over HTTP, 64 clients", figure: perSecond(f), against: "one transaction per entry, without HTTP: " + perSecond(median(single)), ratio: f / median(single)},
 		compared("single entries over HTTP, 64 clients", f, "COPY, one transaction", c, 0.12),
 		compared("single entries over HTTP, 1,024 clients", m, "COPY, one transaction", c, 0.25),
 	}, nil
+}
+
+// round is one throughput measurement of several that take turns.
+type round struct {
+	what    string
+	into    *[]float64
+	start   func(context.Context) (stop func(), err error) // of what runs during this measurement alone; nil: nothing
+	measure func() (float64, error)
+}
+
+func (s *site) round(ctx context.Context, r round) error {
+	if r.start != nil {
+		stop, err := r.start(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	v, err := s.account(ctx, r.what, r.measure)
+	*r.into = append(*r.into, v)
+	return err
 }
 
 // compared is a result that must be at least aim times another figure.
@@ -98,12 +117,12 @@ func measureBatches(ctx context.Context, s *site, o options) ([]result, error) {
 }
 
 // postSingles returns the acknowledged entries per second of keep-alive clients that post one after the other.
-func (s *site) postSingles(ctx context.Context, n *numbers, clients int, d time.Duration) (float64, error) {
+func (s *site) postSingles(ctx context.Context, address string, n *numbers, clients int, d time.Duration) (float64, error) {
 	forms, err := newForms(false)
 	if err != nil {
 		return 0, err
 	}
-	return s.closedLoop(ctx, clients, d, "application/json", http.StatusCreated, 1, func(b []byte) []byte {
+	return s.closedLoop(ctx, address, clients, d, "application/json", http.StatusCreated, 1, func(b []byte) []byte {
 		i := n.next(1)
 		return forms[i%conversationsPerUser].appendTo(b, i)
 	})
@@ -115,7 +134,7 @@ func (s *site) postBatches(ctx context.Context, n *numbers, withKey bool, d time
 	if err != nil {
 		return 0, err
 	}
-	return s.closedLoop(ctx, batchClients, d, "application/x-ndjson", http.StatusOK, batchDrafts, func(b []byte) []byte {
+	return s.closedLoop(ctx, s.address, batchClients, d, "application/x-ndjson", http.StatusOK, batchDrafts, func(b []byte) []byte {
 		first := n.next(batchDrafts)
 		for i := first; i < first+batchDrafts; i++ {
 			b = append(forms[i%conversationsPerUser].appendTo(b, i), '\n')
@@ -138,9 +157,9 @@ func newForms(withKey bool) ([conversationsPerUser]*form, error) {
 
 // closedLoop runs clients that each post a body, wait for the answer and post the next, and returns the drafts per
 // second that were acknowledged with the wanted status. Any other answer fails the measurement.
-func (s *site) closedLoop(ctx context.Context, clients int, d time.Duration, media string, want, perRequest int, body func([]byte) []byte) (float64, error) {
+func (s *site) closedLoop(ctx context.Context, address string, clients int, d time.Duration, media string, want, perRequest int, body func([]byte) []byte) (float64, error) {
 	var acknowledged atomic.Int64
-	conns, err := s.dialMany(ctx, clients)
+	conns, err := dialMany(ctx, address, clients)
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +168,7 @@ func (s *site) closedLoop(ctx context.Context, clients int, d time.Duration, med
 	began := time.Now()
 	for i, c := range conns {
 		g.Go(func() error {
-			h := head(s.address, s.users[i%users].token, media)
+			h := head(address, s.users[i%users].token, media)
 			var buf []byte
 			for time.Since(began) < d && ctx.Err() == nil {
 				buf = body(buf[:0])
@@ -169,10 +188,10 @@ func (s *site) closedLoop(ctx context.Context, clients int, d time.Duration, med
 	return float64(acknowledged.Load()) / time.Since(began).Seconds(), err
 }
 
-func (s *site) dialMany(ctx context.Context, n int) ([]*conn, error) {
+func dialMany(ctx context.Context, address string, n int) ([]*conn, error) {
 	var conns []*conn
 	for range n {
-		c, err := dial(ctx, s.address)
+		c, err := dial(ctx, address)
 		if err != nil {
 			closeAll(conns)
 			return nil, err
