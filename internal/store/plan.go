@@ -49,7 +49,7 @@ type state struct {
 // encode writes the metadata as JSON and returns what the entry counts towards its owner's bytes.
 func (st *state) encode() int64 {
 	st.meta = metadataJSON(st.row.Metadata)
-	return int64(len(st.row.Title) + len(st.row.Details) + len(st.meta))
+	return int64(len(st.row.Title) + len(st.row.Details) + jsonbSize(st.meta))
 }
 
 // conversationState is a conversation that writes of the batch belong to.

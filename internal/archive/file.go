@@ -1,0 +1,135 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+)
+
+// temporary ends the name of a file that is being written. One that a kill left behind is an orphan like any other.
+const temporary = ".tmp"
+
+// folder is a directory on this machine. It is opened anew for each call, so that one which is away only for a while
+// does not matter; os.Root keeps names inside it, whatever links lie there.
+type folder struct{ dir string }
+
+func (f folder) root() (*os.Root, error) {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(f.dir)
+}
+
+func (f folder) Put(ctx context.Context, name string, data []byte) error {
+	root, err := f.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	if err := writeSynced(root, name+temporary, data); err != nil {
+		_ = root.Remove(name + temporary)
+		return err
+	}
+	if err := errors.Join(ctx.Err(), root.Rename(name+temporary, name)); err != nil {
+		_ = root.Remove(name + temporary)
+		return err
+	}
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		if err := syncDir(root, dir); err != nil || dir == "." {
+			return err
+		}
+	}
+}
+
+func writeSynced(root *os.Root, name string, data []byte) error {
+	file, err := root.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// syncDir makes the names in a directory survive a crash.
+func syncDir(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (f folder) Get(_ context.Context, name string, limit int64) ([]byte, error) {
+	root, err := os.OpenRoot(f.dir)
+	if err != nil { // not one object is missing, all are: a disk that is not mounted
+		return nil, fmt.Errorf("the archive's folder can not be opened: %s", err)
+	}
+	defer func() { _ = root.Close() }()
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, fmt.Errorf("%s is not a file", name))
+	}
+	return io.ReadAll(io.LimitReader(file, limit))
+}
+
+func (f folder) Delete(_ context.Context, name string) error {
+	root, err := f.root()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	for _, file := range []string{name, name + temporary} {
+		if err := root.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if root.Remove(dir) != nil { // it has other files
+			return nil
+		}
+	}
+	return nil
+}
+
+func (f folder) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		root, err := f.root()
+		if err != nil {
+			yield("", err)
+			return
+		}
+		defer func() { _ = root.Close() }()
+		stop := errors.New("enough")
+		err = fs.WalkDir(root.FS(), prefix, func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // nothing was ever archived, or it is being deleted
+				return nil
+			case err != nil:
+				return err
+			case d.IsDir():
+				return ctx.Err()
+			case !yield(name, nil):
+				return stop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stop) {
+			yield("", err)
+		}
+	}
+}

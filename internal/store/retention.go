@@ -1,0 +1,273 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// countTimeout bounds the counting of a dry run, which reads all that is due.
+const countTimeout = 10 * time.Minute
+
+// Due says which entries a step of retention is for: those with one of the statuses From whose age has reached Until
+// and not yet Since. What an admin holds and what was restored lately is never due.
+type Due struct {
+	From         []worklog.StorageStatus
+	Since, Until time.Time // of logged_at: later than Since (zero: any), not later than Until
+	Keep         *bool     // only entries that are kept, or only those that are not; nil: both
+	Now          time.Time
+}
+
+// where returns the condition on w that holds for due entries, with its arguments from $first on. Hold and keep of the
+// conversation count at once, before the latter has reached all of its entries.
+func (d Due) where(first int) (string, []any) {
+	n := first
+	args := []any{}
+	arg := func(v any) string {
+		args = append(args, v)
+		n++
+		return fmt.Sprintf("$%d", n-1)
+	}
+	conds := []string{"w.logged_at <= " + arg(d.Until) + "::timestamptz"}
+	if !d.Since.IsZero() {
+		conds = append(conds, "w.logged_at > "+arg(d.Since)+"::timestamptz")
+	}
+	conds = append(conds, "(w.expires_at IS NULL OR w.expires_at <= "+arg(d.Now)+"::timestamptz)")
+	conversation := "EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND %s)"
+	conds = append(conds, "NOT "+fmt.Sprintf(conversation, "c.hold"))
+	if d.Keep != nil {
+		kept := "(w.keep OR " + fmt.Sprintf(conversation, "c.keep") + ")"
+		if !*d.Keep {
+			kept = "NOT " + kept
+		}
+		conds = append(conds, kept)
+	}
+	return strings.Join(conds, " AND "), args
+}
+
+// DueEntry is an entry that a step is for.
+type DueEntry struct {
+	Owner, Seq int64
+	LoggedAt   time.Time
+	Bytes      int64 // of details and metadata, roughly
+}
+
+// dueEntries reads in the order of the index on (storage_status, logged_at).
+const dueEntries = `SELECT w.owner_id, w.seq, w.logged_at, octet_length(w.details) + COALESCE(octet_length(w.details_z), 0) + pg_column_size(w.metadata)
+	FROM work_logs w WHERE w.storage_status = $1 AND w.logged_at >= $2::timestamptz AND (w.logged_at, w.owner_id, w.seq) > ($2::timestamptz, $3, $4)
+	AND %s ORDER BY w.logged_at, w.owner_id, w.seq LIMIT $5`
+
+// DueEntries returns the next entries of one status, oldest first. After is the last one of the page before; the zero
+// value begins.
+func (s *Store) DueEntries(ctx context.Context, from worklog.StorageStatus, d Due, after DueEntry, limit int) ([]DueEntry, error) {
+	cond, args := d.where(6)
+	if after.LoggedAt.IsZero() { // year 1 is a time that PostgreSQL knows
+		after.LoggedAt = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(dueEntries, cond), append([]any{string(from), after.LoggedAt, after.Owner, after.Seq, limit}, args...)...)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[DueEntry])
+	return list, mapError(err)
+}
+
+// OwnerCount is how many entries of an owner a step is for, and how many bytes they have in the database.
+type OwnerCount struct {
+	Owner   int64
+	Email   string
+	Entries int64
+	Bytes   int64
+}
+
+// CountDue counts what is due, per owner, most entries first. It changes nothing.
+func (s *Store) CountDue(ctx context.Context, d Due) (list []OwnerCount, err error) {
+	cond, args := d.where(2)
+	sql := fmt.Sprintf(`SELECT w.owner_id, u.email, count(*), sum(%s)::bigint FROM work_logs w JOIN users u ON u.id = w.owner_id
+		WHERE w.storage_status = ANY($1::text[]) AND %s GROUP BY w.owner_id, u.email ORDER BY count(*) DESC, w.owner_id`, sqlBytes, cond)
+	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", countTimeout.Milliseconds())); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, sql, append([]any{statusNames(d.From)}, args...)...)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[OwnerCount])
+		return err
+	})
+	return list, mapError(err)
+}
+
+// sqlBytes is what an entry counts towards its owner's bytes.
+const sqlBytes = `octet_length(w.title) + octet_length(w.details) + COALESCE(octet_length(w.details_z), 0) + octet_length(w.metadata::text)`
+
+func statusNames(list []worklog.StorageStatus) []string {
+	names := make([]string, len(list))
+	for i, st := range list {
+		names[i] = string(st)
+	}
+	return names
+}
+
+// Moved is what one batch of retention did.
+type Moved struct {
+	Entries int64
+	Freed   int64 // bytes that the database holds less; negative after a restore
+}
+
+// ownerTx runs f in one READ COMMITTED transaction that holds the owner's lock, and closes it with what f adds to the
+// owner's counters. It takes no rev: tiers are not news.
+func (s *Store) ownerTx(ctx context.Context, owner int64, f func(tx pgx.Tx, delta *statsRow) error) error {
+	return mapError(pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		delta := &statsRow{OwnerID: owner}
+		err := tx.QueryRow(ctx, "SELECT last_rev FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", owner).Scan(&delta.LastRev)
+		if err != nil {
+			return err
+		}
+		if err := f(tx, delta); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, s.statsUpsert([]*statsRow{delta}))
+		return err
+	}))
+}
+
+// packed is the compressed form of one entry's details.
+type packed struct {
+	seq, rev int64
+	details  int // their length as they were
+	z        []byte
+}
+
+const sqlWarm = `UPDATE work_logs w SET storage_status = 'warm', expires_at = NULL, compression_level = v.level, details_z = v.z,
+	details = CASE WHEN v.z IS NULL THEN w.details ELSE '' END, details_bytes = CASE WHEN v.z IS NULL THEN NULL ELSE octet_length(w.details) END
+	FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::smallint[]) AS v (seq, rev, z, level)
+	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev = v.rev AND w.storage_status = 'hot' AND %s RETURNING w.seq`
+
+// WarmEntries compresses the details of an owner's hot entries in place. Those that have changed since, or are not due
+// any more, stay as they are.
+func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Due) (moved Moved, err error) {
+	rows, err := s.pool.Query(ctx, "SELECT seq, rev, details FROM work_logs WHERE owner_id = $1 AND seq = ANY($2::bigint[]) AND storage_status = 'hot'", owner, seqs)
+	if err != nil {
+		return moved, mapError(err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p packed, err error) {
+		var details string
+		err = row.Scan(&p.seq, &p.rev, &details)
+		p.details, p.z = len(details), deflate(details)
+		return p, err
+	})
+	if err != nil || len(found) == 0 {
+		return moved, mapError(err)
+	}
+	var numbers, revs []int64
+	var zs [][]byte
+	var levels []int16
+	saved := make(map[int64]int64, len(found))
+	for _, p := range found {
+		level := int16(0)
+		if p.z != nil {
+			level, saved[p.seq] = compressionLevel, int64(p.details-len(p.z))
+		}
+		numbers, revs, zs, levels = append(numbers, p.seq), append(revs, p.rev), append(zs, p.z), append(levels, level)
+	}
+	cond, args := d.where(6)
+	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
+		moved = Moved{}
+		rows, err := tx.Query(ctx, fmt.Sprintf(sqlWarm, cond), append([]any{owner, numbers, revs, zs, levels}, args...)...)
+		if err != nil {
+			return err
+		}
+		done, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		for _, seq := range done {
+			moved.Entries++
+			moved.Freed += saved[seq]
+		}
+		delta.count(worklog.StorageHot, -moved.Entries)
+		delta.count(worklog.StorageWarm, moved.Entries)
+		delta.Bytes -= moved.Freed
+		return err
+	})
+	return moved, err
+}
+
+const sqlDelete = `DELETE FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.storage_status = ANY($3::text[]) AND %s
+	RETURNING w.storage_status, w.conversation_id, w.status, w.archive_url, ` + sqlBytes
+
+// removed adds up what a batch of deletions takes away.
+type removed struct {
+	entries, working, errors map[string]int64 // per conversation
+	objects                  map[string]int64 // rows per archive object
+}
+
+// DeleteEntries deletes those of an owner's entries that are due. Archive objects that no entry points to afterwards
+// are returned: the caller deletes them and calls ForgetObject.
+func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d Due) (moved Moved, empty []ArchiveObject, err error) {
+	cond, args := d.where(4)
+	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
+		moved, empty = Moved{}, nil
+		rows, err := tx.Query(ctx, fmt.Sprintf(sqlDelete, cond), append([]any{owner, seqs, statusNames(d.From)}, args...)...)
+		if err != nil {
+			return err
+		}
+		gone := removed{entries: map[string]int64{}, working: map[string]int64{}, errors: map[string]int64{}, objects: map[string]int64{}}
+		var storage, status string
+		var conversation, object *string
+		var bytes int64
+		_, err = pgx.ForEachRow(rows, []any{&storage, &conversation, &status, &object, &bytes}, func() error {
+			moved.Entries++
+			moved.Freed += bytes
+			delta.count(worklog.StorageStatus(storage), -1)
+			gone.add(conversation, worklog.Status(status), object)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		delta.Bytes -= moved.Freed
+		if err := gone.count(ctx, tx, owner); err != nil {
+			return err
+		}
+		empty, err = releaseObjects(ctx, tx, gone.objects)
+		return err
+	})
+	return moved, empty, err
+}
+
+func (r *removed) add(conversation *string, status worklog.Status, object *string) {
+	if object != nil {
+		r.objects[*object]++
+	}
+	if conversation == nil {
+		return
+	}
+	r.entries[*conversation]++
+	switch status {
+	case worklog.StatusWorking:
+		r.working[*conversation]++
+	case worklog.StatusError:
+		r.errors[*conversation]++
+	}
+}
+
+// count takes what was removed off the conversations' counters.
+func (r *removed) count(ctx context.Context, tx pgx.Tx, owner int64) error {
+	if len(r.entries) == 0 {
+		return nil
+	}
+	var ids []string
+	var entries, working, errors []int64
+	for id, n := range r.entries {
+		ids, entries, working, errors = append(ids, id), append(entries, n), append(working, r.working[id]), append(errors, r.errors[id])
+	}
+	_, err := tx.Exec(ctx, `UPDATE conversations c SET entry_count = c.entry_count - v.entries, working_count = c.working_count - v.working,
+		error_count = c.error_count - v.errors FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS v (id, entries, working, errors)
+		WHERE c.owner_id = $1 AND c.id = v.id`, owner, ids, entries, working, errors)
+	return err
+}
