@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -24,8 +25,9 @@ import (
 const (
 	// maxForm bounds what a browser may post: the longest form is a title and a password.
 	maxForm = 64 << 10
-	// maxAPIBody is what the API promises to take.
-	maxAPIBody = 8 << 20
+	// maxAPIBody is what the API promises to take, maxAgentBody what the agents' doors do.
+	maxAPIBody   = 8 << 20
+	maxAgentBody = 16 << 20
 	// requestTimeout ends a request that is not a stream before the server's WriteTimeout would cut its answer.
 	requestTimeout = 25 * time.Second
 	// maxRequestID is the longest request id that is taken over from a caller.
@@ -214,10 +216,7 @@ func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		req := c.Request()
-		limit := int64(maxForm)
-		if isMachine(req.URL.Path) {
-			limit = maxAPIBody
-		}
+		limit := maxBodyOf(req.URL.Path)
 		if req.ContentLength > limit {
 			return &http.MaxBytesError{Limit: limit}
 		}
@@ -226,6 +225,19 @@ func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// maxBodyOf is how long the body of a request for path may be.
+func maxBodyOf(path string) int64 {
+	for _, door := range []string{"/api/v1/hooks", "/v1/", "/otlp/"} {
+		if strings.HasPrefix(path, door) {
+			return maxAgentBody
+		}
+	}
+	if isMachine(path) {
+		return maxAPIBody
+	}
+	return maxForm
 }
 
 // limitTime gives every request a deadline, except streams, which have their own.

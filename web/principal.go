@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) principal(c echo.Context) (*account.Principal, *account.Session
 		return nil, nil, worklog.Errorf(worklog.CodeUnauthorized, "a token in an address ends up in logs: revoke it, and send the next one in the Authorization header")
 	}
 	if secret, ok := tokenOf(c); ok {
-		p, err := s.tokenPrincipal(req.Context(), secret)
+		p, err := s.tokenPrincipal(req.Context(), secret, c.Path() == api.HooksPath)
 		return p, nil, err
 	}
 	_, x, err := s.loadSession(req)
@@ -62,8 +63,9 @@ func tokenInQuery(query string) bool {
 	return false
 }
 
-// tokenPrincipal returns the principal of a token's secret.
-func (s *Server) tokenPrincipal(ctx context.Context, secret string) (*account.Principal, error) {
+// tokenPrincipal returns the principal of a token's secret. At the door of hooks a token that was good when the database
+// went away stays good meanwhile: nothing is stored before it has been checked again.
+func (s *Server) tokenPrincipal(ctx context.Context, secret string, hooks bool) (*account.Principal, error) {
 	if !account.WellFormed(secret) {
 		return nil, worklog.Errorf(worklog.CodeUnauthorized, "this is not a worklog token: a part is missing or mistyped")
 	}
@@ -75,10 +77,16 @@ func (s *Server) tokenPrincipal(ctx context.Context, secret string) (*account.Pr
 			return nil, worklog.Errorf(worklog.CodeUnauthorized, "this token is unknown or revoked")
 		}
 		if err != nil {
-			return nil, err
+			if hooks && worklog.CodeOf(err) == worklog.CodeUnavailable {
+				p = s.tokens.meanwhile(key, at)
+			}
+			if p == nil {
+				return nil, err
+			}
+		} else {
+			p = &account.Principal{User: user, Token: &tok}
+			s.tokens.put(key, p, at, age)
 		}
-		p = &account.Principal{User: user, Token: &tok}
-		s.tokens.put(key, p, at, age)
 	}
 	switch {
 	case p.User.Disabled:
@@ -103,7 +111,8 @@ type tokenCache struct {
 	mu     sync.Mutex
 	byHash map[[32]byte]cachedToken
 	used   map[string]time.Time
-	age    uint64 // changes when something is forgotten
+	age    uint64    // changes when something is forgotten
+	lost   time.Time // when the database went away; zero: it is there
 }
 
 type cachedToken struct {
@@ -125,11 +134,32 @@ func (t *tokenCache) get(key [32]byte, at time.Time) (*account.Principal, uint64
 	return nil, t.age
 }
 
+// lose notes that the database is away, as far as somebody found out now.
+func (t *tokenCache) lose(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lost.IsZero() {
+		t.lost = at
+	}
+}
+
+// meanwhile returns a token that was good when the database went away.
+func (t *tokenCache) meanwhile(key [32]byte, at time.Time) *account.Principal {
+	t.lose(at)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, ok := t.byHash[key]; ok && t.lost.Before(e.until) {
+		return e.principal
+	}
+	return nil
+}
+
 // put remembers a token that was read when the cache had the given age. If anything was revoked since, the read may be
 // older than that, and is not kept.
 func (t *tokenCache) put(key [32]byte, p *account.Principal, at time.Time, age uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.lost = time.Time{}
 	if t.age != age {
 		return
 	}
@@ -156,6 +186,7 @@ func (t *tokenCache) forgetAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.age++
+	t.lost = time.Time{}
 	clear(t.byHash)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/config"
+	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
@@ -65,6 +66,7 @@ type program struct {
 	limiter  *limit.Limiter
 	hub      *hub.Hub
 	ingest   *ingest.Service
+	hooks    *hookdoor.Door
 	api      *api.API
 	web      *web.Server
 	metrics  *metrics
@@ -93,7 +95,8 @@ func (p *program) build() {
 		TabsPerSession: c.TabsPerSession, TabsPerUser: c.TabsPerUser, StreamsPerToken: c.StreamsPerToken, MaxAge: c.StreamMaxAge, Log: p.log,
 	})
 	p.ingest = ingest.New(p.store, p.store, p.limiter, p.hub.Hint, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
-	p.api = api.New(api.Deps{Store: p.store, Ingest: p.ingest, Hub: p.hub, Log: p.log, Now: p.app.now})
+	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
+	p.api = api.New(api.Deps{Store: p.store, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{
 		Store: p.store, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
@@ -104,6 +107,9 @@ func (p *program) build() {
 // serve listens, runs every part and stops them in the order that loses nothing: streams end, requests drain, what is
 // queued is committed, the database goes last.
 func (p *program) serve(ctx context.Context) error {
+	if err := p.hooks.Open(ctx); err != nil { // a directory that can not be written: everything else works
+		p.log.Error("hooks will be refused while the database is away", "error", err)
+	}
 	listener, err := listen(ctx, p.cfg.ListenAddr)
 	if err != nil {
 		return err
@@ -119,6 +125,7 @@ func (p *program) serve(ctx context.Context) error {
 	writing, stopWriting := context.WithCancel(context.Background())
 	writer := newParts(p.log)
 	writer.run("ingest", writing, p.ingest.Run)
+	writer.run("hooks", writing, p.hooks.Run)
 
 	server := p.newServer(p.web.Handler())
 	server.RegisterOnShutdown(p.hub.Shutdown)
@@ -164,6 +171,11 @@ func (p *program) wait(ctx context.Context, failed <-chan error) error {
 }
 
 func (p *program) close() {
+	if p.hooks != nil {
+		if err := p.hooks.Close(); err != nil {
+			p.log.Error("close the spool of hooks", "error", err)
+		}
+	}
 	if p.store != nil {
 		p.store.Close()
 	}

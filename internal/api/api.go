@@ -15,6 +15,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/hookdoor"
+	"github.com/worklogdev/worklog/internal/adapter/otlp"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/store"
@@ -42,11 +43,12 @@ type API struct {
 
 	large   *semaphore.Weighted // bytes of large bodies that are being read, see reserve
 	buffers *sync.Pool          // of *bytes.Buffer
+	traces  *otlp.Traces
 }
 
 // New returns the API.
 func New(d Deps) *API {
-	a := &API{store: d.Store, ingest: d.Ingest, hooks: d.Hooks, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers()}
+	a := &API{store: d.Store, ingest: d.Ingest, hooks: d.Hooks, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers(), traces: otlp.NewTraces()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -59,6 +61,9 @@ func New(d Deps) *API {
 	return a
 }
 
+// HooksPath is the door of agents' hooks.
+const HooksPath = "/api/v1/hooks"
+
 // Routes is every route of the API and who may use it.
 func (a *API) Routes() []Route {
 	get, post, patch, del := http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
@@ -66,6 +71,8 @@ func (a *API) Routes() []Route {
 	read := account.Policy{Scope: account.ScopeRead}
 	write := account.Policy{Scope: account.ScopeWrite, Or: account.ScopeWriteAny}
 	admin := account.Policy{Scope: account.ScopeAdmin}
+	telemetry := account.Policy{Scope: account.ScopeWrite, Or: account.ScopeOTLP}
+	address := account.Policy{Scope: account.ScopeOTLP} // a token in an address ends up in logs: no other kind is taken there
 	return []Route{
 		{post, "/api/v1/logs", write, a.appendLogs},
 		{get, "/api/v1/logs", read, a.logs},
@@ -77,7 +84,13 @@ func (a *API) Routes() []Route {
 		{get, "/api/v1/conversations/:id", read, a.conversation},
 		{patch, "/api/v1/conversations/:id", read, a.patchConversation},
 		{del, "/api/v1/conversations/:id", read, a.deleteConversation},
-		{post, "/api/v1/hooks", account.Policy{Scope: account.ScopeWrite}, a.hook},
+		{post, HooksPath, account.Policy{Scope: account.ScopeWrite}, a.hook},
+		{post, "/v1/logs", telemetry, a.otlpLogs},
+		{post, "/v1/traces", telemetry, a.otlpTraces},
+		{post, "/v1/metrics", telemetry, a.otlpMetrics},
+		{post, "/otlp/:token/v1/logs", address, a.otlpLogs},
+		{post, "/otlp/:token/v1/traces", address, a.otlpTraces},
+		{post, "/otlp/:token/v1/metrics", address, a.otlpMetrics},
 		{get, "/api/v1/stats", read, a.stats},
 		{get, "/api/v1/admin/stats", admin, a.adminStats},
 		{get, "/api/openapi.yaml", public, a.openAPI},

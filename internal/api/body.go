@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -19,8 +20,10 @@ import (
 
 // Bounds of a request.
 const (
-	maxBody   = 8 << 20
-	maxDrafts = 1000
+	maxBody = 8 << 20
+	// maxAgentBody is what an agents' door takes, after decompression.
+	maxAgentBody = 16 << 20
+	maxDrafts    = 1000
 	// smallBody is what any number of requests may hold at once. Larger bodies share maxLargeBytes: each byte of JSON
 	// can become twenty in memory.
 	smallBody     = 64 << 10
@@ -66,12 +69,17 @@ func mediaType(r *http.Request) (string, error) {
 // reserve takes a share of the memory for large bodies and returns how to give it back.
 func (a *API) reserve(c echo.Context) (release func(), err error) {
 	r := c.Request()
-	n := r.ContentLength
-	if n >= 0 && n <= smallBody {
-		return func() {}, nil
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return a.reserveBytes(c, maxBody)
 	}
-	if n < 0 || n > maxBody {
-		n = maxBody
+	return a.reserveBytes(c, r.ContentLength)
+}
+
+// reserveBytes is reserve for a body that will have n bytes at most.
+func (a *API) reserveBytes(c echo.Context, n int64) (release func(), err error) {
+	r := c.Request()
+	if n <= smallBody {
+		return func() {}, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), largeWait)
 	defer cancel()
@@ -94,6 +102,39 @@ func readBody(r *http.Request, buf *bytes.Buffer) ([]byte, error) {
 		return nil, bodyError(&http.MaxBytesError{Limit: maxBody})
 	}
 	return buf.Bytes(), nil
+}
+
+// readAgentBody reads the body of a request at an agents' door, which may be compressed. Its bound is that of what comes out.
+func (a *API) readAgentBody(c echo.Context, buf *bytes.Buffer) ([]byte, func(), error) {
+	r := c.Request()
+	body, n := io.Reader(r.Body), r.ContentLength
+	compressed := strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip")
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !compressed && !strings.EqualFold(enc, "identity") {
+		return nil, nil, worklog.Errorf(worklog.CodeMediaType, "a body may be compressed with gzip only")
+	}
+	if n < 0 || n > maxAgentBody || compressed {
+		n = maxAgentBody
+	}
+	release, err := a.reserveBytes(c, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	if compressed {
+		if body, err = gzip.NewReader(body); err != nil {
+			release()
+			return nil, nil, bodyError(err)
+		}
+	}
+	if _, err = buf.ReadFrom(io.LimitReader(body, maxAgentBody+1)); err != nil {
+		err = bodyError(err)
+	} else if buf.Len() > maxAgentBody {
+		err = bodyError(&http.MaxBytesError{Limit: maxAgentBody})
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return buf.Bytes(), release, nil
 }
 
 // bodyError says why a body could not be read: it is too long, or it ended before its end.

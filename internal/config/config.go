@@ -49,6 +49,9 @@ type Config struct {
 // PostgresDir is where the private PostgreSQL lives.
 func (c Config) PostgresDir() string { return filepath.Join(c.DataDir, "postgres") }
 
+// SpoolDir is where hooks wait while the database is away.
+func (c Config) SpoolDir() string { return filepath.Join(c.DataDir, "spool", "hooks") }
+
 // Secret is a value that must not appear in a log or a message. Convert it to string to use it.
 type Secret string
 

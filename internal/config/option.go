@@ -45,7 +45,7 @@ func table() []Option {
 			set: func(c *Config, v string) error { return parseAddr(&c.ListenAddr, v) }},
 		{Name: "BASE_URL", Help: "the origin that people use (https://worklog.example.org), needed behind a proxy",
 			set: func(c *Config, v string) error { return parseOrigin(&c.BaseURL, v) }},
-		{Name: "DATA_DIR", Default: "$XDG_DATA_HOME/worklog", derive: defaultDataDir, Help: "directory for the private PostgreSQL and archives",
+		{Name: "DATA_DIR", Default: "$XDG_DATA_HOME/worklog", derive: defaultDataDir, Help: "directory for the private PostgreSQL, archives, and hooks that wait for the database",
 			set: func(c *Config, v string) error { return parseDir(&c.DataDir, v) }},
 		{Name: "TRUSTED_PROXIES", Help: "addresses or networks whose X-Forwarded-* headers are believed, separated by commas",
 			set: func(c *Config, v string) error { return parsePrefixes(&c.TrustedProxies, v) }},

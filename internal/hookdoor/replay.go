@@ -50,7 +50,7 @@ func (d *Door) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		if d.idle() {
+		for d.idle() {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -74,7 +74,7 @@ func (d *Door) round(ctx context.Context, tries map[uint64]int) (wait time.Durat
 	d.mu.Unlock()
 	if s == nil {
 		if err := d.Open(ctx); err != nil {
-			d.log.Error("hooks can not be spooled", "error", err)
+			d.log.Debug("hooks can not be spooled", "error", err) // the start has told of it
 		}
 		return reopenPause
 	}

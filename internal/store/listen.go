@@ -18,13 +18,15 @@ const listenBackoff = time.Second
 // ControlKind says what a Control names.
 type ControlKind string
 
-// The kinds of Control. ControlLost is not sent: Listen reports it when it may have missed some.
+// The kinds of Control. ControlAway and ControlLost are not sent: Listen reports that it hears none any more, and that
+// it hears them again and may have missed some.
 const (
 	ControlToken        ControlKind = "token"        // revoked
 	ControlUser         ControlKind = "user"         // disabled, or signed out everywhere
 	ControlSession      ControlKind = "session"      // ended
 	ControlConversation ControlKind = "conversation" // deleted, or no longer readable for others
 	ControlLimit        ControlKind = "limit"        // a user's limits are others now
+	ControlAway         ControlKind = "away"
 	ControlLost         ControlKind = "lost"
 )
 
@@ -50,7 +52,7 @@ func notify(ctx context.Context, db bun.IDB, c Control) error {
 }
 
 // Listen calls f for each Control until ctx ends. It connects again when the connection is lost and then calls f with
-// ControlLost, since some may have been missed.
+// ControlLost, since some may have been missed; ControlAway comes as soon as it is lost, and with each failure after that.
 func (s *Store) Listen(ctx context.Context, f func(Control)) error {
 	for lost := false; ; lost = true {
 		err := s.listenOnce(ctx, lost, f)
@@ -58,6 +60,7 @@ func (s *Store) Listen(ctx context.Context, f func(Control)) error {
 			return nil
 		}
 		s.log.Warn("control channel lost, connecting again", "error", err)
+		f(Control{Kind: ControlAway})
 		select {
 		case <-ctx.Done():
 			return nil
