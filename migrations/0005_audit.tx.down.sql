@@ -1,4 +1,5 @@
 DROP TABLE readings;
+DROP INDEX conversations_hold;
 DROP TABLE audit;
 DROP FUNCTION audit_append_only;
 ALTER TABLE work_log_stats DROP COLUMN closed;

@@ -22,6 +22,8 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_subject ON audit (subject_id, id) WHERE subject_id IS NOT NULL;
 CREATE INDEX audit_actor ON audit (actor_id, id) WHERE actor_id IS NOT NULL;
+CREATE INDEX audit_object ON audit (object, id) WHERE object <> '';
+CREATE INDEX conversations_hold ON conversations (owner_id) WHERE hold;
 
 -- Append-only, for mistakes of ours too. An erasure may take the person out of a line: the address and words of a reason.
 CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -26,17 +26,21 @@ func rooms() map[string][]string {
 		"~/internal/account": {
 			"~/worklog", "github.com/alexedwards/argon2id", "github.com/google/uuid", "golang.org/x/text/unicode/norm", "golang.org/x/time/rate",
 		},
+		"~/internal/archive":  {"~/worklog", "~/internal/store", "github.com/google/uuid", "github.com/klauspost/compress", "github.com/minio/minio-go/v7", "golang.org/x/sync/semaphore"},
 		"~/internal/change":   {"~/worklog"},
 		"~/internal/config":   {},
+		"~/internal/erasure":  {"~/internal/ledger", "~/internal/store"},
 		"~/internal/hub":      {"~/worklog"},
+		"~/internal/ledger":   {},
 		"~/internal/limit":    {"~/worklog"},
 		"~/internal/postgres": {},
 		"~/internal/problem":  {"~/worklog"},
+		"~/internal/rollup":   {"~/worklog"},
 		"~/internal/sse":      {},
 
 		// The only one that knows Bun and SQL.
 		"~/internal/store": {
-			"~/worklog", "~/migrations", "~/internal/account", "~/internal/change",
+			"~/worklog", "~/migrations", "~/internal/account", "~/internal/change", "~/internal/rollup",
 			"github.com/google/uuid", "github.com/jackc/pgx/v5", "github.com/klauspost/compress", "github.com/uptrace/bun",
 		},
 		// The store's types of a batch; the store itself and the hub come through interfaces of its own.
@@ -44,7 +48,7 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/change", "~/internal/limit", "~/internal/store", "github.com/google/uuid",
 		},
 		"~/internal/api": {
-			"~/worklog", "~/internal/account", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
+			"~/worklog", "~/internal/account", "~/internal/adapter/otlp", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
 			"~/internal/store", "github.com/google/uuid", "github.com/labstack/echo/v4", "golang.org/x/sync/semaphore",
 		},
 		"~/internal/hookdoor": {
@@ -55,6 +59,8 @@ func rooms() map[string][]string {
 		"~/internal/adapter/agent":      {"~/worklog"},
 		"~/internal/adapter/hook":       {"~/worklog", "~/internal/adapter/agent"},
 		"~/internal/adapter/transcript": {"~/worklog", "~/internal/adapter/agent"},
+		"~/internal/adapter/otlp":       {"~/worklog", "~/internal/adapter/agent"},
+		"~/internal/adapter/otlp/wire":  {"~/worklog", "go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}, // no gRPC
 		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"}, // a program like any other that uses worklog
 
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer

@@ -15,14 +15,6 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-// teamReadable is the part of canRead that holds for every user.
-const teamReadable = "c.visibility = 'team' AND c.deleted_at IS NULL"
-
-// canRead limits a query on conversations c to those that viewer may read. It is the one place that decides.
-func canRead(q *bun.SelectQuery, viewer int64) *bun.SelectQuery {
-	return q.Where("c.deleted_at IS NULL").Where("(c.owner_id = ? OR c.visibility = 'team')", viewer)
-}
-
 // ConversationQuery asks for a page of conversations.
 type ConversationQuery struct {
 	Viewer   int64
@@ -48,7 +40,7 @@ func (s *Store) Conversations(ctx context.Context, q ConversationQuery) ([]Conve
 		q.Limit = DefaultLimit
 	}
 	q.Limit = min(q.Limit, MaxLimit)
-	query := canRead(selectConversations(s.db), q.Viewer)
+	query := canRead(selectConversations(s.db), Viewer{User: q.Viewer})
 	if q.Team {
 		query = query.Where("c.owner_id <> ?", q.Viewer)
 	} else {
@@ -122,7 +114,7 @@ func (s *Store) Conversation(ctx context.Context, viewer int64, id string) (Conv
 	if uuid.Validate(id) != nil {
 		return Conversation{}, errNoConversation()
 	}
-	return one(canRead(selectConversations(s.db), viewer).Where("c.id = ?", id), ctx)
+	return one(canRead(selectConversations(s.db), Viewer{User: viewer}).Where("c.id = ?", id), ctx)
 }
 
 // ConversationByKey returns the owner's conversation with that key.

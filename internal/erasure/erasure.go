@@ -1,0 +1,163 @@
+// Package erasure finishes what an order to erase somebody has begun, and keeps the ledger.
+//
+// The order is one transaction (store.BeginErasure): from then on the person is out, whatever happens to this process.
+// What is left goes here, in batches, by whichever process comes first; a second one that does the same harms nothing.
+// The entries are deleted with their titles, details and metadata, then the conversations, then the archive's objects.
+// The counters of what was once received, stored, merged and limited stay under the name "erased user N".
+package erasure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/ledger"
+	"github.com/worklogdev/worklog/internal/store"
+)
+
+const (
+	// every is how often a worker looks without being asked: another process may have been killed in the middle.
+	every = time.Minute
+	// pause lets others at the disk between two batches.
+	pause = 5 * time.Millisecond
+	// stepTimeout bounds a batch.
+	stepTimeout = 30 * time.Second
+)
+
+// Store is the database.
+type Store interface {
+	Erasing(ctx context.Context) ([]int64, error)
+	EraseSome(ctx context.Context, user int64) (int64, error)
+	FinishErasure(ctx context.Context, user int64) error
+	Endings(ctx context.Context) (erased, revoked []store.Ended, err error)
+	Installation(ctx context.Context) (string, error)
+}
+
+// Archive is where payloads of old entries lie.
+type Archive interface {
+	// DropOwner deletes every object of an owner. It is no error if there is none.
+	DropOwner(ctx context.Context, owner int64) error
+}
+
+// Worker erases and keeps the ledger.
+type Worker struct {
+	store   Store
+	archive Archive
+	ledger  *ledger.File
+	log     *slog.Logger
+	kick    chan struct{}
+}
+
+// New returns a worker; archive may be nil.
+func New(st Store, archive Archive, file *ledger.File, log *slog.Logger) *Worker {
+	return &Worker{store: st, archive: archive, ledger: file, log: log, kick: make(chan struct{}, 1)}
+}
+
+// Control tells the worker that somebody's rights have ended. It does not block.
+func (w *Worker) Control(c store.Control) {
+	switch c.Kind {
+	case store.ControlToken, store.ControlUser, store.ControlLost:
+		select {
+		case w.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run works until ctx ends.
+func (w *Worker) Run(ctx context.Context) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if err := w.Once(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("erasures or the ledger are not finished yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.kick:
+		case <-tick.C:
+		}
+	}
+}
+
+// Once brings the ledger up to date and finishes every erasure that has begun. The ledger is first: a backup that is
+// restored at this moment must know.
+func (w *Worker) Once(ctx context.Context) error {
+	failed := w.SyncLedger(ctx)
+	users, err := w.store.Erasing(ctx)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	for _, user := range users {
+		if err := w.Finish(ctx, user, func(int64) {}); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("erase user %d: %w", user, err))
+		}
+	}
+	return failed
+}
+
+// SyncLedger writes to the ledger what it does not hold yet.
+func (w *Worker) SyncLedger(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	id, err := w.store.Installation(ctx)
+	if err != nil {
+		return err
+	}
+	erased, revoked, err := w.store.Endings(ctx)
+	if err != nil {
+		return err
+	}
+	var records []ledger.Record
+	for _, x := range erased {
+		records = append(records, ledger.Record{At: x.At, Installation: id, Kind: ledger.Erased, ID: x.ID})
+	}
+	for _, x := range revoked {
+		records = append(records, ledger.Record{At: x.At, Installation: id, Kind: ledger.Revoked, ID: x.ID})
+	}
+	if _, err := w.ledger.Sync(records); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
+}
+
+// Finish goes on with the erasure of a user to its end and tells progress how many entries are gone in this run.
+func (w *Worker) Finish(ctx context.Context, user int64, progress func(entries int64)) error {
+	for total := int64(0); ; {
+		n, err := w.some(ctx, user)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		total += n
+		progress(total)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	if w.archive != nil {
+		if err := w.archive.DropOwner(ctx, user); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	if err := w.store.FinishErasure(ctx, user); err != nil {
+		return err
+	}
+	w.log.Info("user erased", "user", user)
+	return nil
+}
+
+func (w *Worker) some(ctx context.Context, user int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	return w.store.EraseSome(ctx, user)
+}
