@@ -72,14 +72,36 @@ func (c *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(drafts, draftsHelp, "outcome", "merged", float64(in.Counts.Merged))
 	counter(drafts, draftsHelp, "outcome", "limited", float64(in.Counts.Limited))
 	counter(drafts, draftsHelp, "outcome", "invalid", float64(in.Counts.Invalid))
+	counter("worklog_skipped_records_total", "Records of telemetry that say nothing an entry could show.", "", "", float64(in.Skipped))
 	counter("worklog_batches_total", "Group commits by result.", "result", "committed", float64(in.Batches))
 	counter("worklog_batches_total", "Group commits by result.", "result", "failed", float64(in.Failed))
 	counter("worklog_batch_writes_total", "Writes in committed batches.", "", "", float64(in.Writes))
 	counter("worklog_batch_seconds_total", "Time spent in committed batches.", "", "", in.Seconds)
 	gauge("worklog_queued_drafts", "Drafts that wait for their commit.", float64(in.Queued))
+	counter("worklog_database_queries_total", "Statements sent to PostgreSQL.", "", "", float64(c.p.store.Queries()))
 	c.hub(ch, gauge, counter)
+	c.hooks(gauge, counter)
 	size := c.p.limiter.Size()
 	gauge("worklog_limiter_windows", "Users and tokens with places taken.", float64(size.Windows))
+}
+
+func (c *partsCollector) hooks(gauge func(name, help string, v float64), counter func(name, help, label, value string, v float64)) {
+	h := c.p.hooks.Stats()
+	away := 0.0
+	if !h.AwaySince.IsZero() {
+		away = 1
+	}
+	gauge("worklog_hook_database_away", "1 while hooks are spooled because the database is away.", away)
+	gauge("worklog_hook_spool_events", "Hooks that wait in the spool.", float64(h.Pending))
+	gauge("worklog_hook_spool_bytes", "Size of the spool of hooks.", float64(h.Bytes))
+	gauge("worklog_hook_spool_max_bytes", "Bound of the spool of hooks.", float64(h.MaxBytes))
+	const name, help = "worklog_hooks_spooled_total", "Spooled hooks by what became of them."
+	counter(name, help, "outcome", "spooled", float64(h.Spooled))
+	counter(name, help, "outcome", "replayed", float64(h.Replayed))
+	counter(name, help, "outcome", "revoked", float64(h.Revoked))
+	counter(name, help, "outcome", "failed", float64(h.Failed))
+	counter(name, help, "outcome", "refused", float64(h.Refused))
+	counter(name, help, "outcome", "damaged", float64(h.Damaged))
 }
 
 func (c *partsCollector) hub(ch chan<- prometheus.Metric, gauge func(name, help string, v float64), counter func(name, help, label, value string, v float64)) {

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -17,8 +16,8 @@ const (
 	idleTabs   = 1000
 	// settle lets the server finish with what the opening of streams has caused.
 	settle = 2 * time.Second
-	// counted is when PostgreSQL's statistics surely hold what an idle session has done: it reports after ten seconds.
-	counted = 12 * time.Second
+	// settled is when what logging in and opening streams has caused, such as the last use of tokens, is surely written.
+	settled = 35 * time.Second
 	// arrival bounds the wait for what is still under way when the last entry was posted.
 	arrival = 15 * time.Second
 	opening = 32 // streams that open at the same time
@@ -267,65 +266,6 @@ func (s *site) publishOne(c *conn, topic int) error {
 		err = fmt.Errorf("status %d: %s", status, problem)
 	}
 	return err
-}
-
-// measureIdle counts the transactions of the program's database over a while, without and with many idle pages.
-func measureIdle(ctx context.Context, s *site, o options) ([]result, error) {
-	doors, err := s.doors(ctx)
-	if err != nil {
-		return nil, err
-	}
-	without, err := s.transactionsDuring(ctx, o.idle)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.watch(ctx, doors[0], idleTabs, users)
-	if err != nil {
-		return nil, err
-	}
-	defer a.close()
-	with, err := s.transactionsDuring(ctx, o.idle)
-	if err != nil {
-		return nil, err
-	}
-	sweeps := int64(o.idle / (15 * time.Second))
-	return []result{{
-		what:    fmt.Sprintf("transactions in %v with %s idle tabs", o.idle, thousands(idleTabs)),
-		figure:  thousands(with),
-		against: fmt.Sprintf("without tabs: %s", thousands(without)),
-		aim:     fmt.Sprintf("at most %d more (one sweep per 15 s)", sweeps),
-		missed:  with-without > sweeps,
-	}}, nil
-}
-
-// transactionsDuring counts what the database's sessions commit and roll back, from outside of that database.
-func (s *site) transactionsDuring(ctx context.Context, d time.Duration) (int64, error) {
-	c, err := pgx.ParseConfig(s.postgres.DSN())
-	if err != nil {
-		return 0, err
-	}
-	watched := c.Database
-	c.Database = "postgres"
-	db, err := pgx.ConnectConfig(ctx, c)
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close(context.WithoutCancel(ctx))
-	count := func() (n int64, err error) {
-		if err := rest(ctx, counted); err != nil {
-			return 0, err
-		}
-		return n, db.QueryRow(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1", watched).Scan(&n)
-	}
-	before, err := count()
-	if err != nil {
-		return 0, err
-	}
-	if err := rest(ctx, d-counted); err != nil {
-		return 0, err
-	}
-	after, err := count()
-	return after - before, err
 }
 
 // rest waits for d, or returns ctx's error when that ends first.

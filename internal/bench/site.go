@@ -48,6 +48,7 @@ type site struct {
 	plain    int // process of the plain server; 0: none
 	exited   chan struct{}
 	address  string
+	metrics  string // address of /metrics
 	users    []user
 }
 
@@ -126,8 +127,11 @@ func (s *site) startProgram(ctx context.Context) error {
 		return err
 	}
 	s.address = address
+	if s.metrics, err = freeAddress(); err != nil {
+		return err
+	}
 	s.program = exec.Command(s.binary, "serve")
-	s.program.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.DSN(), "LISTEN_ADDR="+address, "DATA_DIR="+s.dir, "LOG_LEVEL=warn",
+	s.program.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.DSN(), "LISTEN_ADDR="+address, "METRICS_ADDR="+s.metrics, "DATA_DIR="+s.dir, "LOG_LEVEL=warn",
 		"WORKLOG_RATE_LIMIT="+lifted, "WORKLOG_IMPORT_LIMIT="+lifted, "WORKLOG_TABS_PER_SESSION="+liftedTab, "WORKLOG_TABS_PER_USER="+liftedTab,
 		"WORKLOG_STREAMS_PER_TOKEN="+liftedTab)
 	if s.verbose {

@@ -45,6 +45,8 @@ type Store struct {
 	log    *slog.Logger
 	epoch  atomic.Pointer[string]
 	owners ownerSet // owners whose stats row is known to exist
+
+	queries queryCounter
 }
 
 // Open connects to the server at dsn and refuses one older than PostgreSQL 15. The caller closes the store.
@@ -53,7 +55,9 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
+	s := &Store{log: log}
 	config.MaxConns = max(config.MaxConns, maxConns)
+	config.ConnConfig.Tracer = &s.queries
 	// Bun writes literals into its statements: a cache of prepared statements would only thrash.
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.ConnConfig.ConnectTimeout = connectTimeout
@@ -75,7 +79,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
-	s := &Store{pool: pool, writer: writer, log: log}
+	s.pool, s.writer = pool, writer
 	s.db = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
 	if err := s.checkVersion(ctx); err != nil {
 		s.Close()
