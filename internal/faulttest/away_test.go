@@ -2,15 +2,9 @@ package faulttest
 
 import (
 	"context"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,98 +14,6 @@ import (
 	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/worklog"
 )
-
-// wire stands between the program and its database, and can be cut.
-type wire struct {
-	dsn      string // for the program
-	from, to string // sockets
-
-	mu       sync.Mutex
-	listener net.Listener
-	conns    map[net.Conn]bool
-	wg       sync.WaitGroup
-}
-
-const socketName = ".s.PGSQL.5432"
-
-func newWire(t *testing.T, dsn string) *wire {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "wire-") // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	w := &wire{from: filepath.Join(dir, socketName), to: filepath.Join(q.Get("host"), socketName), conns: make(map[net.Conn]bool)}
-	q.Set("host", dir)
-	u.RawQuery = q.Encode()
-	w.dsn = u.String()
-	t.Cleanup(func() {
-		w.cut()
-		_ = os.RemoveAll(dir)
-	})
-	w.mend(t)
-	return w
-}
-
-// mend lets connections through.
-func (w *wire) mend(t *testing.T) {
-	t.Helper()
-	l, err := net.Listen("unix", w.from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.mu.Lock()
-	w.listener = l
-	w.mu.Unlock()
-	w.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			w.wg.Go(func() { w.carry(c) })
-		}
-	})
-}
-
-// cut ends all connections and refuses new ones.
-func (w *wire) cut() {
-	w.mu.Lock()
-	_ = w.listener.Close()
-	for c := range w.conns {
-		_ = c.Close()
-	}
-	w.mu.Unlock()
-	w.wg.Wait()
-}
-
-func (w *wire) carry(client net.Conn) {
-	server, err := net.Dial("unix", w.to)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	w.mu.Lock()
-	w.conns[client], w.conns[server] = true, true
-	w.mu.Unlock()
-	var both sync.WaitGroup
-	for _, c := range [][2]net.Conn{{client, server}, {server, client}} {
-		both.Go(func() {
-			_, _ = io.Copy(c[0], c[1])
-			_ = c[0].Close()
-			_ = c[1].Close()
-		})
-	}
-	both.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.conns, client)
-	delete(w.conns, server)
-}
 
 // post sends one draft without a client that would try again.
 func post(t *testing.T, app *apptest.App, token, body string) *http.Response {
@@ -135,14 +37,14 @@ func post(t *testing.T, app *apptest.App, token, body string) *http.Response {
 func TestWritersAreToldThatTheDatabaseIsAwayAndStoredWhenItIsBack_S23(t *testing.T) {
 	t.Parallel()
 	dsn := storetest.DSN(t)
-	w := newWire(t, dsn)
-	app := apptest.Start(t, apptest.WithEnv("DATABASE_URL", w.dsn))
+	w := storetest.NewWire(t, dsn)
+	app := apptest.Start(t, apptest.WithEnv("DATABASE_URL", w.DSN))
 	token := app.User(apptest.Email)
 	if res := post(t, app, token, `{"title":"before","key":"before"}`); res.StatusCode != http.StatusCreated {
 		t.Fatalf("before: %s", res.Status)
 	}
 
-	w.cut()
+	w.Cut()
 	for _, key := range []string{"away-1", "away-2"} {
 		res := post(t, app, token, `{"title":"while the database is away","key":"`+key+`"}`)
 		if res.StatusCode != http.StatusServiceUnavailable {
@@ -158,7 +60,7 @@ func TestWritersAreToldThatTheDatabaseIsAwayAndStoredWhenItIsBack_S23(t *testing
 	wantStatus(t, app.URL+"/readyz", http.StatusServiceUnavailable)
 	wantStatus(t, app.URL+"/healthz", http.StatusOK)
 
-	w.mend(t)
+	w.Mend(t)
 	client := worklog.New(app.URL, token, worklog.WithTimeout(time.Minute))
 	for _, key := range []string{"before", "away-1", "away-2"} {
 		title := "while the database is away"
@@ -194,16 +96,16 @@ func wantStatus(t *testing.T, url string, want int) {
 
 func TestNothingAcknowledgedIsLostWhenEveryConnectionIsCutAgainAndAgain_S23(t *testing.T) {
 	t.Parallel()
-	wire := newWire(t, storetest.DSN(t))
-	app := apptest.Start(t, apptest.WithEnv("DATABASE_URL", wire.dsn), apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
+	wire := storetest.NewWire(t, storetest.DSN(t))
+	app := apptest.Start(t, apptest.WithEnv("DATABASE_URL", wire.DSN), apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
 	w := startWriters(t, app)
 	for range 10 {
 		w.progress(t, between/2)
-		wire.cut()
-		wire.mend(t)
+		wire.Cut()
+		wire.Mend(t)
 	}
 	w.progress(t, between)
-	w.check(t, wire.dsn)
+	w.check(t, wire.DSN)
 }
 
 func TestNothingAcknowledgedIsLostInAStormOfTerminatedBackends_S23(t *testing.T) {
