@@ -30,6 +30,8 @@ func (s *Server) handleError(err error, c echo.Context) {
 	switch {
 	case isBrowserStream(s.route(c)) && e.Code != worklog.CodeForbidden && e.Code != worklog.CodeMethod:
 		s.endStream(c, e)
+	case isExporter(req.URL.Path):
+		problem.WriteStatus(c.Response(), req, e)
 	case isMachine(req.URL.Path) || wantsJSON(req):
 		problem.Write(c.Response(), req, e)
 	case e.Code == worklog.CodeUnauthorized && isPageVisit(req):

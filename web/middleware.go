@@ -17,7 +17,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/account"
-	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/worklog"
 )

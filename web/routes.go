@@ -140,6 +140,11 @@ func isMachine(path string) bool {
 	return false
 }
 
+// isExporter reports whether the path belongs to exporters of OpenTelemetry, whose specification has answers of its own.
+func isExporter(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/otlp/")
+}
+
 // serveMetrics hands over to the registry of the program.
 func (s *Server) serveMetrics(c echo.Context) error {
 	if s.metrics == nil {

@@ -166,6 +166,7 @@ func (s *Server) showNewToken(c echo.Context, status int, form view.TokenForm, c
 	v := view.NewToken{Shell: sh, Form: form, Error: complaint, Scopes: []view.Scope{
 		{Value: string(account.ScopeWrite), Help: "add entries and complete its own running ones"},
 		{Value: string(account.ScopeRead), Help: "read, change and delete what is yours"},
+		{Value: string(account.ScopeOTLP), Help: "send telemetry, also from programs that can only be given an address; goes with no other right"},
 	}}
 	if account.PrincipalFrom(c.Request().Context()).User.Admin {
 		v.Scopes = append(v.Scopes,

@@ -22,7 +22,7 @@ type tokenCmd struct {
 type tokenCreateCmd struct {
 	Email   string          `arg:"" help:"The user whose token it is."`
 	Name    string          `required:"" help:"What it is for, to recognise it by."`
-	Scope   []account.Scope `default:"write,read" help:"Rights: write, read, write:any, admin."`
+	Scope   []account.Scope `default:"write,read" help:"Rights: write, read, write:any, admin; or otlp alone, for addresses of exporters that send no headers."`
 	Limit   int             `default:"0" help:"New entries per minute; 0: the installation's limit."`
 	Expires lifetime        `default:"365d" help:"How long it works: 365d, 12h, never."`
 }

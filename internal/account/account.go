@@ -31,10 +31,11 @@ const (
 	ScopeRead     Scope = "read"      // read, PATCH and DELETE the user's own things
 	ScopeWriteAny Scope = "write:any" // append for other users; reads nothing
 	ScopeAdmin    Scope = "admin"     // what admins may do over the API; only for tokens of admins
+	ScopeOTLP     Scope = "otlp"      // send telemetry, also with the token in the address; goes with no other
 )
 
 // Scopes returns every scope.
-func Scopes() []Scope { return []Scope{ScopeWrite, ScopeRead, ScopeWriteAny, ScopeAdmin} }
+func Scopes() []Scope { return []Scope{ScopeWrite, ScopeRead, ScopeWriteAny, ScopeAdmin, ScopeOTLP} }
 
 // Token is an API credential. The secret itself is never kept.
 type Token struct {

@@ -55,6 +55,7 @@ func NewToken(owner User, r TokenRequest, byAdmin bool, now time.Time) (Token, s
 		check(s != ScopeAdmin || owner.Admin, "scope", "admin is for tokens of administrators")
 		check(s != ScopeWriteAny || byAdmin, "scope", "write:any is given by administrators")
 	}
+	check(len(r.Scopes) == 1 || !slices.Contains(r.Scopes, ScopeOTLP), "scope", "otlp stands alone: such a token may be part of an address, and addresses end up in logs")
 	check(r.Limit >= 0 && r.Limit <= MaxTokenLimit, "limit", fmt.Sprintf("must be between 0 and %d entries a minute", MaxTokenLimit))
 	check(r.Life >= 0 && r.Life <= MaxTokenLife, "expires", fmt.Sprintf("must be at most %d days", int(MaxTokenLife.Hours()/24)))
 	if len(wrong) > 0 {

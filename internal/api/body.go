@@ -104,37 +104,45 @@ func readBody(r *http.Request, buf *bytes.Buffer) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// readAgentBody reads the body of a request at an agents' door, which may be compressed. Its bound is that of what comes out.
-func (a *API) readAgentBody(c echo.Context, buf *bytes.Buffer) ([]byte, func(), error) {
-	r := c.Request()
-	body, n := io.Reader(r.Body), r.ContentLength
-	compressed := strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip")
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !compressed && !strings.EqualFold(enc, "identity") {
-		return nil, nil, worklog.Errorf(worklog.CodeMediaType, "a body may be compressed with gzip only")
-	}
-	if n < 0 || n > maxAgentBody || compressed {
-		n = maxAgentBody
-	}
-	release, err := a.reserveBytes(c, n)
+// readAgentBody reads the body of a request at an agents' door, which may be compressed. Its bound is that of what comes
+// out; only one that turns out to be large takes a share of the memory for large bodies, until release.
+func (a *API) readAgentBody(c echo.Context, buf *bytes.Buffer) (raw []byte, release func(), err error) {
+	body, err := decompressed(c.Request())
 	if err != nil {
 		return nil, nil, err
 	}
-	if compressed {
-		if body, err = gzip.NewReader(body); err != nil {
-			release()
-			return nil, nil, bodyError(err)
+	release = func() {}
+	if _, err = io.CopyN(buf, body, smallBody+1); err == nil {
+		if release, err = a.reserveBytes(c, maxAgentBody); err != nil {
+			return nil, nil, err
 		}
+		_, err = buf.ReadFrom(io.LimitReader(body, maxAgentBody+1-int64(buf.Len())))
 	}
-	if _, err = buf.ReadFrom(io.LimitReader(body, maxAgentBody+1)); err != nil {
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
 		err = bodyError(err)
-	} else if buf.Len() > maxAgentBody {
+	case buf.Len() > maxAgentBody:
 		err = bodyError(&http.MaxBytesError{Limit: maxAgentBody})
+	default:
+		return buf.Bytes(), release, nil
 	}
-	if err != nil {
-		release()
-		return nil, nil, err
+	release()
+	return nil, nil, err
+}
+
+// decompressed returns a body as it was before it was compressed.
+func decompressed(r *http.Request) (io.Reader, error) {
+	switch enc := r.Header.Get("Content-Encoding"); {
+	case enc == "" || strings.EqualFold(enc, "identity"):
+		return r.Body, nil
+	case strings.EqualFold(enc, "gzip"):
+		zr, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		return zr, nil
 	}
-	return buf.Bytes(), release, nil
+	return nil, worklog.Errorf(worklog.CodeMediaType, "a body may be compressed with gzip only")
 }
 
 // bodyError says why a body could not be read: it is too long, or it ended before its end.

@@ -118,6 +118,7 @@ type draft struct {
 	window      limit.Window
 	imported    bool
 	free        bool // takes no place
+	resent      bool // by its writer when it is limited
 	reservation limit.Reservation
 }
 
@@ -136,11 +137,13 @@ type Manner struct {
 	Inferred bool
 	// Spooled: they were acknowledged while the database was away. They take no places: none may be refused any more.
 	Spooled bool
+	// Resent: the writer keeps what is limited and sends it again, so that no entry says that it was suppressed.
+	Resent bool
 }
 
 // AppendAs is [Service.Append] for drafts that come in another manner.
 func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, drafts []worklog.Draft) ([]worklog.Receipt, error) {
-	if !p.Can(account.ScopeWrite) && !p.Can(account.ScopeWriteAny) {
+	if !p.Can(account.ScopeWrite) && !p.Can(account.ScopeWriteAny) && !(m.Agent && p.Can(account.ScopeOTLP)) {
 		return nil, worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", account.ScopeWrite)
 	}
 	r := &request{receipts: make([]worklog.Receipt, len(drafts)), done: make(chan struct{})}
@@ -162,7 +165,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 			continue
 		}
 		x := r.add(i, d, owner.ID, p, now)
-		x.window, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Inferred
+		x.window, x.resent, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Resent, m.Inferred
 		if x.free = m.Spooled; x.free {
 			x.imported = false
 		}
@@ -230,11 +233,18 @@ func (s *Service) refuse(r *request, i int, owner int64, err *worklog.Error) {
 
 // Refused counts n drafts of p that a door could not even read.
 func (s *Service) Refused(p *account.Principal, n int) {
-	for range n {
-		s.countLate(p.User.ID, worklog.OutcomeInvalid)
-		s.metrics.count(worklog.OutcomeInvalid)
+	if n <= 0 {
+		return
 	}
+	s.metrics.invalid.Add(int64(n))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending.count(p.User.ID, worklog.OutcomeInvalid, int64(n), s.now())
+	s.signal()
 }
+
+// Skipped counts n records of a foreign format that say nothing an entry could show.
+func (s *Service) Skipped(n int) { s.metrics.skipped.Add(int64(n)) }
 
 // add queues a valid draft in r. What it returns is valid until the next one.
 func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal, now time.Time) *draft {
@@ -271,8 +281,11 @@ func (s *Service) windowOf(p *account.Principal, owner account.User, m Manner) l
 }
 
 // Limit says how many places the principal has left, for RateLimit headers.
-func (s *Service) Limit(p *account.Principal) limit.State {
-	return s.limiter.State(s.windowOf(p, p.User, Manner{}))
+func (s *Service) Limit(p *account.Principal) limit.State { return s.LimitAs(p, Manner{}) }
+
+// LimitAs is [Service.Limit] for drafts that come in another manner.
+func (s *Service) LimitAs(p *account.Principal, m Manner) limit.State {
+	return s.limiter.State(s.windowOf(p, p.User, m))
 }
 
 // reserveImports takes n places of the import budget, all or none.

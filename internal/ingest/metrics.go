@@ -10,7 +10,7 @@ import (
 // Metrics count what this process has done since its start.
 type Metrics struct {
 	stored, updated, unchanged, merged, limited, invalid atomic.Int64
-	batches, failed, writes, nanos                       atomic.Int64
+	batches, failed, writes, nanos, skipped              atomic.Int64
 }
 
 // Snapshot is the state of Metrics at one moment.
@@ -20,7 +20,8 @@ type Snapshot struct {
 	Failed  int64 // transactions that stored nothing
 	Writes  int64 // in all batches
 	Seconds float64
-	Queued  int // drafts that wait for their commit
+	Queued  int   // drafts that wait for their commit
+	Skipped int64 // records of telemetry that say nothing an entry could show
 }
 
 func (m *Metrics) count(o worklog.Outcome) {
@@ -62,6 +63,6 @@ func (s *Service) Snapshot() Snapshot {
 			Merged: m.merged.Load(), Limited: m.limited.Load(), Invalid: m.invalid.Load(),
 		},
 		Batches: m.batches.Load(), Failed: m.failed.Load(), Writes: m.writes.Load(),
-		Seconds: time.Duration(m.nanos.Load()).Seconds(), Queued: queued,
+		Seconds: time.Duration(m.nanos.Load()).Seconds(), Queued: queued, Skipped: m.skipped.Load(),
 	}
 }

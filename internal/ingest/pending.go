@@ -69,9 +69,9 @@ func newPending() pending {
 
 func (p *pending) empty() bool { return !p.dirty }
 
-func (p *pending) count(owner int64, o worklog.Outcome, now time.Time) {
+func (p *pending) count(owner int64, o worklog.Outcome, n int64, now time.Time) {
 	c := p.counts[owner]
-	c.Add(o, 1)
+	c.Add(o, n)
 	p.counts[owner] = c
 	p.mark(now)
 }
@@ -88,7 +88,7 @@ func (p *pending) mark(now time.Time) {
 func (s *Service) countLate(owner int64, o worklog.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending.count(owner, o, s.now())
+	s.pending.count(owner, o, 1, s.now())
 	s.signal()
 }
 
@@ -105,7 +105,7 @@ func (s *Service) merge(r *request, d *draft, id string, seq int64) {
 	rep.total++
 	rep.fresh++
 	rep.last = now
-	s.pending.count(d.write.Owner, worklog.OutcomeMerged, now)
+	s.pending.count(d.write.Owner, worklog.OutcomeMerged, 1, now)
 	total := rep.total
 	s.mu.Unlock()
 	entry := standIn(&d.write)
@@ -131,6 +131,9 @@ func (s *Service) limited(d *draft, rec *worklog.Receipt) {
 	rec.Entry = standIn(&d.write)
 	rec.Reason = fmt.Sprintf("over the limit of %d new entries a minute; counted, not stored", state.Limit)
 	rec.RetryAfter = max(int((state.Reset+time.Second-1)/time.Second), 1)
+	if d.resent {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &s.pending
