@@ -31,3 +31,21 @@ func (c Conversation) DisplayTitle() string {
 		return "Untitled conversation"
 	}
 }
+
+// State says what a conversation wants of its owner.
+type State string
+
+// The states, the most pressing first.
+const (
+	StateNeedsYou State = "needs_you" // an agent has asked for something, and waits
+	StateFailed   State = "failed"    // the last thing that happened is a failure
+	StateRunning  State = "running"
+	StateSilent   State = "silent"    // it should be running, and there is no news for longer than is usual
+	StateYourTurn State = "your_turn" // the agent has finished
+	StateQuiet    State = "quiet"     // nobody waits
+)
+
+// States returns every state, the most pressing first.
+func States() []State {
+	return []State{StateNeedsYou, StateFailed, StateRunning, StateSilent, StateYourTurn, StateQuiet}
+}

@@ -2,7 +2,7 @@
 //
 // A working entry takes what a later draft says. A final status stays, except that an inferred end yields once to a
 // reported one. Of a finished entry late facts fill in what is missing: existing metadata keys win, the longest
-// details win, the title is frozen.
+// details win, the title is frozen. A running step may wait for somebody's permission, until it ends or was answered.
 package change
 
 import (
@@ -30,6 +30,14 @@ type Facts struct {
 	LoggedAt time.Time
 	// Inferred says that nobody reported this end.
 	Inferred bool
+	// AskedAt is when the step asked for a permission; AnsweredAt is up to when whatever it asked has been answered.
+	AskedAt, AnsweredAt time.Time
+}
+
+// Marks are what is known of an entry beside what its writers say.
+type Marks struct {
+	Inferred bool      // nobody reported the end
+	AskedAt  time.Time // since when a running step waits for a permission; zero: it does not
 }
 
 // Of returns what a normalized draft says. LoggedAt is now when the draft has none.
@@ -61,24 +69,24 @@ func Begin(e *worklog.Entry) {
 }
 
 // Apply lets f change e under the rules of the package and reports whether it did. It touches neither Rev nor UpdatedAt.
-func Apply(e *worklog.Entry, inferred *bool, f Facts) bool {
-	before, wasInferred := *e, *inferred
+func Apply(e *worklog.Entry, m *Marks, f Facts) bool {
+	before, marks := *e, *m
 	fillMissing(e, f)
 	switch {
 	case e.Status == worklog.StatusWorking:
-		applyRunning(e, inferred, f)
-	case *inferred && f.Status.Final() && f.Status != "" && !f.Inferred:
+		applyRunning(e, m, f)
+	case m.Inferred && f.Status.Final() && f.Status != "" && !f.Inferred:
 		end(e, f)
-		*inferred = false
+		m.Inferred = false
 		fillFinished(e, f)
 	default:
 		fillFinished(e, f)
 	}
-	return *inferred != wasInferred || !same(before, *e)
+	return *m != marks || !same(before, *e)
 }
 
 // applyRunning takes what f says about a running step: its last word counts.
-func applyRunning(e *worklog.Entry, inferred *bool, f Facts) {
+func applyRunning(e *worklog.Entry, m *Marks, f Facts) {
 	if f.Title != "" {
 		e.Title = f.Title
 	}
@@ -88,7 +96,21 @@ func applyRunning(e *worklog.Entry, inferred *bool, f Facts) {
 	e.Metadata = merged(e.Metadata, f.Metadata, true)
 	if f.Status != "" && f.Status.Final() {
 		end(e, f)
-		*inferred = f.Inferred
+		m.Inferred = f.Inferred
+	}
+	ask(e, m, f)
+}
+
+// ask notes that a step waits for a permission, or does not any more. The first time that it asked counts.
+func ask(e *worklog.Entry, m *Marks, f Facts) {
+	if !m.AskedAt.After(f.AnsweredAt) {
+		m.AskedAt = time.Time{}
+	}
+	if m.AskedAt.IsZero() && f.AskedAt.After(f.AnsweredAt) {
+		m.AskedAt = f.AskedAt
+	}
+	if e.Status != worklog.StatusWorking {
+		m.AskedAt = time.Time{}
 	}
 }
 

@@ -60,12 +60,12 @@ func TestApply(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e, inferred := c.entry, c.inferred
-			if got := change.Apply(&e, &inferred, c.facts); got != c.changed {
+			e, marks := c.entry, change.Marks{Inferred: c.inferred}
+			if got := change.Apply(&e, &marks, c.facts); got != c.changed {
 				t.Errorf("changed %v", got)
 			}
-			if c.check != nil && !c.check(e, inferred) {
-				t.Errorf("entry %+v inferred %v", e, inferred)
+			if c.check != nil && !c.check(e, marks.Inferred) {
+				t.Errorf("entry %+v marks %+v", e, marks)
 			}
 		})
 	}
@@ -77,8 +77,8 @@ func TestExistingMetadataWinsAfterTheEndAndYieldsBefore(t *testing.T) {
 	for status, want := range map[worklog.Status]string{worklog.StatusWorking: "map[a:new b:2]", worklog.StatusSuccess: "map[a:old b:2]"} {
 		e := ended(status)
 		e.Metadata = worklog.Metadata{"a": "old"}
-		var inferred bool
-		if !change.Apply(&e, &inferred, late) || fmt.Sprint(map[string]any(e.Metadata)) != want {
+		var marks change.Marks
+		if !change.Apply(&e, &marks, late) || fmt.Sprint(map[string]any(e.Metadata)) != want {
 			t.Errorf("%s: %v", status, e.Metadata)
 		}
 	}
@@ -88,8 +88,8 @@ func TestMetadataNeverGrowsBeyondItsBounds(t *testing.T) {
 	t.Parallel()
 	e := ended(worklog.StatusSuccess)
 	e.Metadata = worklog.Metadata{"a": strings.Repeat("x", 40_000)}
-	var inferred bool
-	if change.Apply(&e, &inferred, change.Facts{Metadata: worklog.Metadata{"b": strings.Repeat("y", 40_000)}}) || len(e.Metadata) != 1 {
+	var marks change.Marks
+	if change.Apply(&e, &marks, change.Facts{Metadata: worklog.Metadata{"b": strings.Repeat("y", 40_000)}}) || len(e.Metadata) != 1 {
 		t.Errorf("%d keys", len(e.Metadata))
 	}
 }
@@ -98,8 +98,8 @@ func TestNumbersAreEqualWhateverGoTypeHoldsThem(t *testing.T) {
 	t.Parallel()
 	e := ended(worklog.StatusSuccess)
 	e.Metadata = worklog.Metadata{"n": json.Number("3")}
-	var inferred bool
-	if change.Apply(&e, &inferred, change.Facts{Metadata: worklog.Metadata{"n": 3}}) {
+	var marks change.Marks
+	if change.Apply(&e, &marks, change.Facts{Metadata: worklog.Metadata{"n": 3}}) {
 		t.Error("a number changed into itself")
 	}
 }
@@ -109,24 +109,62 @@ func TestApplyIsIdempotentAndEndsAreFinal(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		e := running()
-		var inferred bool
+		var marks change.Marks
 		for range rapid.IntRange(1, 6).Draw(t, "drafts") {
 			f := change.Facts{
 				Status: rapid.SampledFrom(append(worklog.Statuses(), "")).Draw(t, "status"), Title: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "title"),
 				Details: rapid.SampledFrom([]string{"", "x", "xx"}).Draw(t, "details"), Tool: rapid.SampledFrom([]string{"", "Bash"}).Draw(t, "tool"),
-				Inferred: rapid.Bool().Draw(t, "inferred"), LoggedAt: start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Second),
+				Inferred: rapid.Bool().Draw(t, "inferred"), AskedAt: moment(t, "asked"), AnsweredAt: moment(t, "answered"), LoggedAt: start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Second),
 			}
 			before := e
-			change.Apply(&e, &inferred, f)
+			change.Apply(&e, &marks, f)
 			if before.Status.Final() && !e.Status.Final() {
 				t.Fatal("an ended step runs again")
 			}
 			if e.Status.Final() == e.EndedAt.IsZero() {
 				t.Fatalf("status %s, end %v", e.Status, e.EndedAt)
 			}
-			if change.Apply(&e, &inferred, f) {
+			if e.Status.Final() && !marks.AskedAt.IsZero() {
+				t.Fatal("an ended step waits for a permission")
+			}
+			if change.Apply(&e, &marks, f) {
 				t.Fatalf("the same facts changed the entry twice: %+v", f)
 			}
 		}
 	})
+}
+
+// moment is a time, or none.
+func moment(t *rapid.T, name string) time.Time {
+	n := rapid.IntRange(0, 5).Draw(t, name)
+	if n == 0 {
+		return time.Time{}
+	}
+	return start.Add(time.Duration(n) * time.Second)
+}
+
+func TestAStepAsksUntilItEndsOrIsAnswered(t *testing.T) {
+	t.Parallel()
+	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
+	for _, c := range []struct {
+		name  string
+		facts []change.Facts
+		asks  time.Time
+	}{
+		{"the first time counts", []change.Facts{{AskedAt: at(1)}, {AskedAt: at(2)}}, at(1)},
+		{"news of the step do not answer", []change.Facts{{AskedAt: at(1)}, {Status: worklog.StatusWorking, Details: "x"}}, at(1)},
+		{"an answer", []change.Facts{{AskedAt: at(1)}, {AnsweredAt: at(2)}}, time.Time{}},
+		{"an answer to an earlier question", []change.Facts{{AskedAt: at(3)}, {AnsweredAt: at(2)}}, at(3)},
+		{"a reported end", []change.Facts{{AskedAt: at(1)}, {Status: worklog.StatusSuccess, LoggedAt: at(2)}}, time.Time{}},
+		{"an end that nobody reported", []change.Facts{{AskedAt: at(1)}, {Status: worklog.StatusWarning, LoggedAt: at(2), Inferred: true}}, time.Time{}},
+		{"a question that comes after the end", []change.Facts{{Status: worklog.StatusSuccess, LoggedAt: at(2)}, {AskedAt: at(1)}}, time.Time{}},
+	} {
+		e, marks := running(), change.Marks{}
+		for _, f := range c.facts {
+			change.Apply(&e, &marks, f)
+		}
+		if !marks.AskedAt.Equal(c.asks) {
+			t.Errorf("%s: asks since %v, want %v", c.name, marks.AskedAt, c.asks)
+		}
+	}
 }

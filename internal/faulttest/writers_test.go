@@ -164,8 +164,8 @@ func checkCounters(t *testing.T, db *pgx.Conn) {
 		"revs that two rows share": `
 			SELECT count(*) FROM (SELECT FROM work_logs GROUP BY owner_id, rev HAVING count(*) > 1) twice`,
 		"conversations whose counters differ from their rows": `
-			SELECT count(*) FROM conversations c WHERE (c.entry_count, c.working_count) <>
-				(SELECT count(*), count(*) FILTER (WHERE status = 'working') FROM work_logs w WHERE w.owner_id = c.owner_id AND w.conversation_id = c.id)`,
+			SELECT count(*) FROM conversations c WHERE (c.entry_count, c.working_count, c.asking_count) <>
+				(SELECT count(*), count(*) FILTER (WHERE status = 'working'), count(asked_at) FROM work_logs w WHERE w.owner_id = c.owner_id AND w.conversation_id = c.id)`,
 	} {
 		var n int
 		if err := db.QueryRow(t.Context(), query).Scan(&n); err != nil {

@@ -23,8 +23,6 @@ import (
 )
 
 const (
-	// maxEnded bounds the steps that one event ends.
-	maxEnded = 200
 	// directTimeout is how long an agent waits for a commit before its event is spooled instead. PostgreSQL may hang, too.
 	directTimeout = 2 * time.Second
 	// maxDelivery bounds the name of a delivery: longer than a UUID.
@@ -118,45 +116,49 @@ func named(delivery string) string {
 }
 
 // keep stores an event: first what it says, then what follows from it.
-func (d *Door) keep(ctx context.Context, p *account.Principal, m ingest.Manner, event *hook.Event) error {
-	for drafts := event.Drafts; len(drafts) > 0; {
-		receipts, err := d.ingest.AppendAs(ctx, p, m, drafts)
-		if err != nil {
+func (d *Door) keep(ctx context.Context, p *account.Principal, m ingest.Manner, event *hook.Event) (err error) {
+	m.AskedAt, m.Move = event.AskedAt, moveOf(event)
+	drafts := event.Drafts
+	if event.Ask != nil {
+		if drafts, m, err = d.ask(ctx, p, m, event); err != nil {
+			return err
+		}
+	}
+	var receipts []worklog.Receipt
+	for len(drafts) > 0 {
+		if receipts, err = d.ingest.AppendAs(ctx, p, m, drafts); err != nil {
 			return err
 		}
 		drafts = event.Again(receipts)
 	}
-	if event.Ends == nil {
-		return nil
+	switch {
+	case event.Ends != nil:
+		if len(receipts) > 0 && receipts[0].Outcome == worklog.OutcomeUnchanged {
+			event.Ends.Since(receipts[0].Entry)
+		}
+		return d.endSteps(ctx, p, m, event.Ends)
+	case event.Prompt():
+		return d.answer(ctx, p, m, event)
 	}
-	m.Inferred = true
-	return d.endSteps(ctx, p, m, event.Ends)
+	return nil
 }
 
 // endSteps ends what can not be running any more. These ends are inferred: one that is reported after all wins.
 func (d *Door) endSteps(ctx context.Context, p *account.Principal, m ingest.Manner, ends *hook.Ends) error {
-	conv, err := d.store.ConversationByKey(ctx, p.User.ID, ends.Conversation())
-	if worklog.CodeOf(err) == worklog.CodeNotFound {
-		return nil
-	}
-	if err != nil || conv.WorkingCount == 0 {
-		return err
-	}
-	page, err := d.store.Entries(ctx, store.EntryQuery{
-		Owner: p.User.ID, Conversation: conv.ID, Filter: store.EntryFilter{Status: worklog.StatusWorking}, Limit: maxEnded,
-	})
+	_, steps, err := d.running(ctx, p, ends.Conversation())
 	if err != nil {
 		return err
 	}
 	var drafts []worklog.Draft
-	for _, row := range page.Rows {
-		if draft, ok := ends.Draft(row.Entry); ok && (p.Token == nil || p.Token.ID == row.TokenID || p.Can(account.ScopeRead)) {
+	for i := range steps {
+		if draft, ok := ends.Draft(steps[i].Entry); ok {
 			drafts = append(drafts, draft)
 		}
 	}
 	if len(drafts) == 0 {
 		return nil
 	}
+	m.Inferred, m.Move = true, store.Move{}
 	_, err = d.ingest.AppendAs(ctx, p, m, drafts)
 	return err
 }

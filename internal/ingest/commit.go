@@ -125,7 +125,7 @@ func (s *Service) ready(r *request, now time.Time) time.Duration {
 		return 0
 	}
 	w := &r.drafts[0].write
-	if w.Key == "" || w.Facts.Status != worklog.StatusWorking || s.limiter.Coalesce(w.Owner, w.Key) {
+	if w.Key == "" || w.Facts.Status != worklog.StatusWorking || !w.Facts.AskedAt.IsZero() || !w.Facts.AnsweredAt.IsZero() || s.limiter.Coalesce(w.Owner, w.Key) {
 		return 0
 	}
 	return coalescePause

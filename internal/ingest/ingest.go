@@ -139,6 +139,10 @@ type Manner struct {
 	Spooled bool
 	// Resent: the writer keeps what is limited and sends it again, so that no entry says that it was suppressed.
 	Resent bool
+	// AskedAt and AnsweredAt say that the running steps among them wait for a permission, or do not any more.
+	AskedAt, AnsweredAt time.Time
+	// Move says whose move it is now in their conversations.
+	Move store.Move
 }
 
 // AppendAs is [Service.Append] for drafts that come in another manner.
@@ -169,6 +173,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 		if x.free = m.Spooled; x.free {
 			x.imported = false
 		}
+		x.write.Facts.AskedAt, x.write.Facts.AnsweredAt, x.write.Move = m.AskedAt, m.AnsweredAt, m.Move
 		if x.imported {
 			imports++
 		}

@@ -25,6 +25,8 @@ type Write struct {
 	OwnOnly bool
 	// Repeats is added to the repeats of the entry EntryID, and nothing else happens.
 	Repeats int
+	// Move is what the write says about whose move it is in its conversation, if it says anything new at all.
+	Move Move
 	// Note is an entry of worklog's own: it is always admitted, makes no conversation, and may change after its end.
 	Note bool
 }

@@ -25,7 +25,7 @@ const (
 	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details, w.details_z FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.id = k.id`
 
-	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
+	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep, c.turn, c.turn_at, c.prompted_at FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
 		JOIN conversations c ON c.owner_id = k.owner AND (c.key = k.key OR c.id = k.id) WHERE c.deleted_at IS NULL`
 
 	sqlInsertConversations = `INSERT INTO conversations (owner_id, id, key, title, created_at)
@@ -33,20 +33,23 @@ const (
 
 	sqlTouchConversations = `UPDATE conversations c SET entry_count = c.entry_count + v.entries, working_count = c.working_count + v.working,
 		error_count = c.error_count + v.errors, last_status = v.status, last_entry_at = GREATEST(c.last_entry_at, v.at),
-		title = CASE WHEN c.title = '' THEN v.title ELSE c.title END
-		FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[])
-			AS v (owner, id, entries, working, errors, status, at, title)
+		title = CASE WHEN c.title = '' THEN v.title ELSE c.title END, asking_count = c.asking_count + v.asking,
+		turn = CASE WHEN v.turn_at IS NULL THEN c.turn ELSE v.turn END, turn_at = COALESCE(v.turn_at, c.turn_at),
+		prompted_at = GREATEST(c.prompted_at, v.prompted_at)
+		FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[],
+			$9::bigint[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+			AS v (owner, id, entries, working, errors, status, at, title, asking, turn, turn_at, prompted_at)
 		WHERE c.owner_id = v.owner AND c.id = v.id`
 
 	sqlInsertEntries = `INSERT INTO work_logs (owner_id, seq, rev, id, conversation_id, key, parent_key, type, status, tool, title, details,
-		metadata, source, token_id, repeats, inferred, keep, started_at, ended_at, logged_at, created_at, updated_at)
+		metadata, source, token_id, repeats, inferred, keep, started_at, ended_at, logged_at, created_at, updated_at, asked_at, silent_after)
 		SELECT owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata::jsonb, source, token, repeats,
-			inferred, keep, started, ended, logged, $21::timestamptz, $21::timestamptz
+			inferred, keep, started, ended, logged, $21::timestamptz, $21::timestamptz, asked, silent
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
 			$11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::int[], $17::boolean[], $22::boolean[], $18::timestamptz[],
-			$19::timestamptz[], $20::timestamptz[])
+			$19::timestamptz[], $20::timestamptz[], $23::timestamptz[], $24::int[])
 			AS v (owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata, source, token, repeats,
-			inferred, keep, started, ended, logged)`
+			inferred, keep, started, ended, logged, asked, silent)`
 
 	// sqlCloseStats is statsUpsert for many owners at once: as literals, their parsing alone cost a millisecond.
 	sqlCloseStats = `INSERT INTO work_log_stats AS st (owner_id, last_rev, last_logged_at, stored, updated, unchanged, merged, limited, limited_noted,
@@ -64,10 +67,10 @@ const (
 		details_bytes = CASE WHEN w.archive_url IS NULL THEN NULL ELSE w.details_bytes END,
 		storage_status = CASE WHEN w.archive_url IS NULL THEN 'hot' ELSE w.storage_status END,
 		parent_key = v.parent, source = v.source, repeats = v.repeats, inferred = v.inferred,
-		started_at = v.started, ended_at = v.ended, updated_at = $16::timestamptz
+		started_at = v.started, ended_at = v.ended, asked_at = v.asked, updated_at = $16::timestamptz
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-			$11::text[], $12::int[], $13::boolean[], $14::timestamptz[], $15::timestamptz[])
-			AS v (owner, seq, rev, status, type, tool, title, details, metadata, parent, source, repeats, inferred, started, ended)
+			$11::text[], $12::int[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $17::timestamptz[])
+			AS v (owner, seq, rev, status, type, tool, title, details, metadata, parent, source, repeats, inferred, started, ended, asked)
 		WHERE w.owner_id = v.owner AND w.seq = v.seq`
 )
 
@@ -75,6 +78,7 @@ const (
 func prepare(ctx context.Context, conn *pgxpool.Conn) error {
 	for _, sql := range []string{
 		sqlLock, sqlKnownKeys, sqlKnownIDs, sqlKnownConversations, sqlInsertConversations, sqlTouchConversations, sqlInsertEntries, sqlUpdateEntries, sqlCloseStats,
+		sqlKnownTools, sqlTeachTools,
 	} {
 		if _, err := conn.Conn().Prepare(ctx, sql, sql); err != nil {
 			return err
@@ -119,6 +123,7 @@ func (p *plan) lookup(ctx context.Context, conn *pgxpool.Conn) error {
 	if len(convOwners) > 0 {
 		b.Queue(sqlKnownConversations, convOwners, convKeys, convIDs).Query(p.readConversations)
 	}
+	p.queueTools(&b)
 	return conn.SendBatch(ctx, &b).Close()
 }
 
@@ -142,7 +147,7 @@ func (p *plan) readEntries(rows pgx.Rows) error {
 		var w workLog
 		err := rows.Scan(&w.OwnerID, &w.Seq, &w.Rev, &w.ID, &w.ConversationID, &w.Key, &w.ParentKey, &w.Type, &w.Status, &w.Tool, &w.Title,
 			&w.Metadata, &w.Source, &w.TokenID, &w.Repeats, &w.Inferred, &w.StartedAt, &w.EndedAt, &w.LoggedAt, &w.CreatedAt, &w.UpdatedAt,
-			&w.StorageStatus, &w.ArchiveURL, &w.Details, &w.DetailsZ)
+			&w.AskedAt, &w.SilentAfter, &w.StorageStatus, &w.ArchiveURL, &w.Details, &w.DetailsZ)
 		if err != nil {
 			return err
 		}
@@ -169,10 +174,11 @@ func (p *plan) readConversations(rows pgx.Rows) error {
 	for rows.Next() {
 		c := &conversationState{}
 		var key *string
-		if err := rows.Scan(&c.owner, &c.id, &key, &c.title, &c.keep); err != nil {
+		var turnAt, promptedAt *time.Time
+		if err := rows.Scan(&c.owner, &c.id, &key, &c.title, &c.keep, &c.turn, &turnAt, &promptedAt); err != nil {
 			return err
 		}
-		c.key = deref(key)
+		c.key, c.turnAt, c.promptedAt = deref(key), deref(turnAt), deref(promptedAt)
 		byID := conversationKey{owner: c.owner, id: c.id}
 		if known := p.conversations[byID]; known != nil {
 			c = known
@@ -199,6 +205,7 @@ func (p *plan) write(ctx context.Context, conn *pgxpool.Conn) error {
 		rollback(ctx, conn)
 		return nil
 	}
+	p.tools.queue(&b)
 	p.queueStats(&b)
 	b.Queue("COMMIT")
 	return conn.SendBatch(ctx, &b).Close()
@@ -254,21 +261,25 @@ func (p *plan) queueConversations(b *pgx.Batch) {
 		b.Queue(sqlInsertConversations, made.owner, made.id, made.key, made.title, made.created)
 	}
 	if len(touched.id) > 0 {
-		b.Queue(sqlTouchConversations, touched.owner, touched.id, touched.entries, touched.working, touched.errors, touched.status, touched.at, touched.title)
+		b.Queue(sqlTouchConversations, touched.owner, touched.id, touched.entries, touched.working, touched.errors, touched.status, touched.at, touched.title,
+			touched.asking, touched.turn, touched.turnAt, touched.promptedAt)
 	}
 }
 
 type conversationColumns struct {
-	owner, entries, working, errors []int64
-	id                              []pgtype.UUID
-	key, title, status              []string
-	at, created                     []time.Time
+	owner, entries, working, errors, asking []int64
+	id                                      []pgtype.UUID
+	key, title, status, turn                []string
+	at, created                             []time.Time
+	turnAt, promptedAt                      []*time.Time
 }
 
 func (v *conversationColumns) add(c *conversationState) {
 	v.owner, v.id, v.key, v.title = append(v.owner, c.owner), append(v.id, uuidOf(c.id)), append(v.key, c.key), append(v.title, c.title)
 	v.entries, v.working, v.errors = append(v.entries, c.entries), append(v.working, c.working), append(v.errors, c.errors)
 	v.status, v.at, v.created = append(v.status, string(c.lastStatus)), append(v.at, c.lastAt), append(v.created, c.createdAt)
+	v.asking, v.turn = append(v.asking, c.asking), append(v.turn, string(c.turn))
+	v.turnAt, v.promptedAt = append(v.turnAt, nullable(c.turnAt)), append(v.promptedAt, nullable(c.promptedAt))
 }
 
 // entryColumns are the entries of a batch as arrays, one per column.
@@ -280,7 +291,8 @@ type entryColumns struct {
 	source                                   []string
 	repeats                                  []int32
 	inferred, keep                           []bool
-	started, ended                           []*time.Time
+	started, ended, asked                    []*time.Time
+	silent                                   []*int32
 	logged                                   []time.Time
 }
 
@@ -294,6 +306,7 @@ func (v *entryColumns) add(st *state, keep bool) {
 	v.source, v.repeats = append(v.source, r.Source), append(v.repeats, int32(r.Repeats))
 	v.inferred, v.keep = append(v.inferred, r.Inferred), append(v.keep, keep)
 	v.started, v.ended, v.logged = append(v.started, nullable(r.StartedAt)), append(v.ended, nullable(r.EndedAt)), append(v.logged, r.LoggedAt)
+	v.asked, v.silent = append(v.asked, nullable(r.AskedAt)), append(v.silent, nullable(int32(r.SilentAfter/time.Second)))
 }
 
 func (p *plan) queueInserts(b *pgx.Batch) {
@@ -304,7 +317,7 @@ func (p *plan) queueInserts(b *pgx.Batch) {
 		v.add(st, conv != nil && conv.keep)
 	}
 	b.Queue(sqlInsertEntries, v.owner, v.seq, v.rev, v.id, v.conversation, v.key, v.parent, v.kind, v.status, v.tool, v.title, v.details, v.meta,
-		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep)
+		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep, v.asked, v.silent)
 }
 
 func (p *plan) queueUpdates(b *pgx.Batch) {
@@ -313,7 +326,7 @@ func (p *plan) queueUpdates(b *pgx.Batch) {
 		v.add(st, false)
 	}
 	b.Queue(sqlUpdateEntries, v.owner, v.seq, v.rev, v.status, v.kind, v.tool, v.title, v.details, v.meta, v.parent, v.source, v.repeats,
-		v.inferred, v.started, v.ended, p.batch.Now)
+		v.inferred, v.started, v.ended, p.batch.Now, v.asked)
 }
 
 // metadataJSON writes metadata that Validate has accepted.

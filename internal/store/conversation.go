@@ -27,7 +27,7 @@ type ConversationQuery struct {
 
 // selectConversations reads conversations with their owner's address.
 func selectConversations(db bun.IDB) *bun.SelectQuery {
-	return db.NewSelect().Model((*conversation)(nil)).ColumnExpr("c.*").ColumnExpr("u.email AS owner_email").
+	return db.NewSelect().Model((*conversation)(nil)).ColumnExpr("c.*").ColumnExpr("u.email AS owner_email").ColumnExpr(runningUntil).
 		Join("JOIN users AS u ON u.id = c.owner_id")
 }
 

@@ -86,7 +86,7 @@ func modelOf(r *Row) *workLog {
 	return &workLog{
 		OwnerID: r.Owner, Seq: r.Seq, Rev: r.Rev, ID: r.ID, ConversationID: nullable(r.ConversationID), Key: nullable(r.Key), ParentKey: nullable(r.Parent),
 		Type: string(r.Type), Status: string(r.Status), Tool: r.Tool, Title: r.Title, Details: r.Details, Metadata: []byte(metadataJSON(r.Metadata)),
-		Source: r.Source, TokenID: nullable(r.TokenID), Repeats: r.Repeats, Inferred: r.Inferred, StartedAt: nullable(r.StartedAt), EndedAt: nullable(r.EndedAt),
+		Source: r.Source, TokenID: nullable(r.TokenID), Repeats: r.Repeats, Inferred: r.Inferred, AskedAt: nullable(r.AskedAt), SilentAfter: nullable(int(r.SilentAfter / time.Second)), StartedAt: nullable(r.StartedAt), EndedAt: nullable(r.EndedAt),
 		LoggedAt: r.LoggedAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, StorageStatus: string(r.StorageStatus),
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -18,8 +19,9 @@ type Row struct {
 	Owner        int64
 	DetailsBytes int    // the full length of the details
 	ArchiveName  string // of the archive's object that holds details and metadata; empty: the row does
-	Inferred     bool   // nobody reported the end
 	TokenID      string // which token wrote it; empty: a session, or worklog itself
+	change.Marks
+	SilentAfter time.Duration // of a running step: no news for longer than this is unusual
 }
 
 // workLog is a row of work_logs.
@@ -51,16 +53,18 @@ type workLog struct {
 	CreatedAt      time.Time       `bun:"created_at"`
 	UpdatedAt      time.Time       `bun:"updated_at"`
 	StorageStatus  string          `bun:"storage_status"`
+	AskedAt        *time.Time      `bun:"asked_at"`
+	SilentAfter    *int            `bun:"silent_after"`
 	ArchiveURL     *string         `bun:"archive_url"`
 }
 
 // workLogColumns are the columns of a workLog without its details.
 const workLogColumns = `w.owner_id, w.seq, w.rev, w.id, w.conversation_id, w.key, w.parent_key, w.type, w.status, w.tool, w.title,
-	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.storage_status, w.archive_url`
+	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.asked_at, w.silent_after, w.storage_status, w.archive_url`
 
 func (w *workLog) row() Row {
 	r := Row{
-		Owner: w.OwnerID, DetailsBytes: w.DetailsBytes, Inferred: w.Inferred, TokenID: deref(w.TokenID), ArchiveName: deref(w.ArchiveURL),
+		Owner: w.OwnerID, DetailsBytes: w.DetailsBytes, TokenID: deref(w.TokenID), ArchiveName: deref(w.ArchiveURL),
 		Entry: worklog.Entry{
 			ID: w.ID, Seq: w.Seq, Rev: w.Rev, ConversationID: deref(w.ConversationID), Key: deref(w.Key), Parent: deref(w.ParentKey),
 			Type: worklog.Type(w.Type), Status: worklog.Status(w.Status), StorageStatus: worklog.StorageStatus(w.StorageStatus),
@@ -69,6 +73,8 @@ func (w *workLog) row() Row {
 			LoggedAt: w.LoggedAt.UTC(), CreatedAt: w.CreatedAt.UTC(), UpdatedAt: w.UpdatedAt.UTC(),
 		},
 	}
+	r.Marks = change.Marks{Inferred: w.Inferred, AskedAt: deref(w.AskedAt).UTC()}
+	r.SilentAfter = time.Duration(deref(w.SilentAfter)) * time.Second
 	if len(w.Metadata) > 2 { // more than {}
 		_ = r.Metadata.UnmarshalJSON(w.Metadata) // jsonb always parses
 	}
@@ -167,6 +173,11 @@ type conversation struct {
 	ErrorCount   int64      `bun:"error_count"`
 	LastStatus   string     `bun:"last_status"`
 	LastEntryAt  *time.Time `bun:"last_entry_at"`
+	AskingCount  int64      `bun:"asking_count"`
+	Turn         Turn       `bun:"turn"`
+	TurnAt       *time.Time `bun:"turn_at"`
+	PromptedAt   *time.Time `bun:"prompted_at"`
+	RunningUntil *time.Time `bun:"running_until,scanonly"`
 	CreatedAt    time.Time  `bun:"created_at"`
 	ArchivedAt   *time.Time `bun:"archived_at"`
 	DeletedAt    *time.Time `bun:"deleted_at"`
@@ -182,11 +193,17 @@ type Conversation struct {
 	ErrorCount int64
 	LastStatus worklog.Status // of the entry that changed last
 	Hold       bool           // an admin's: nobody deletes it
+
+	AskingCount int64     // running steps that wait for a permission
+	Turn        Turn      // whose move it is
+	PromptedAt  time.Time // its user's last word; zero: unknown
+	SilentAt    time.Time // from when it counts as silent, unless there is news
 }
 
 func (c *conversation) public() Conversation {
 	return Conversation{
 		OwnerID: c.OwnerID, ErrorCount: c.ErrorCount, LastStatus: worklog.Status(c.LastStatus), Hold: c.Hold,
+		AskingCount: c.AskingCount, Turn: c.Turn, PromptedAt: deref(c.PromptedAt).UTC(), SilentAt: silentAt(c.LastEntryAt, c.RunningUntil),
 		Conversation: worklog.Conversation{
 			ID: c.ID, Key: deref(c.Key), Title: c.Title, Visibility: worklog.Visibility(c.Visibility), Keep: c.Keep, Pinned: c.Pinned,
 			Owner: c.OwnerEmail, EntryCount: c.EntryCount, WorkingCount: c.WorkingCount, CreatedAt: c.CreatedAt.UTC(),

@@ -22,6 +22,7 @@ type plan struct {
 	inserts       []*state
 	updates       []*state
 	touched       []*conversationState
+	tools         toolTimes
 }
 
 // entryKey finds an entry of an owner by key, or by id when the key is empty.
@@ -59,6 +60,9 @@ type conversationState struct {
 	isNew, keep              bool
 	touched                  bool
 	entries, working, errors int64 // changes of the counters
+	asking                   int64 // as well
+	turn                     Turn
+	turnAt, promptedAt       time.Time
 	lastStatus               worklog.Status
 	lastAt                   time.Time
 	createdAt                time.Time
@@ -68,6 +72,7 @@ func newPlan(b Batch) *plan {
 	p := &plan{
 		batch: b, results: make([]Result, len(b.Writes)), stats: map[int64]*statsRow{}, closed: map[int64]bool{}, deltas: map[int64]*statsRow{},
 		entries: map[entryKey]*state{}, conversations: map[conversationKey]*conversationState{},
+		tools: toolTimes{known: map[toolKey]time.Duration{}, records: map[toolKey]time.Duration{}},
 	}
 	for i := range b.Writes {
 		p.owners = append(p.owners, b.Writes[i].Owner)
@@ -193,13 +198,13 @@ func (p *plan) change(w *Write, st *state) Result {
 	if w.OwnOnly && st.row.TokenID != w.TokenID {
 		return Result{Outcome: worklog.OutcomeInvalid, Refused: true, Error: fieldError("key", "belongs to an entry that this token did not write")}
 	}
-	before := st.row.Status
+	before, asked := st.row.Status, asking(&st.row)
 	frozen := st.row.Title
 	facts := w.Facts
 	if st.row.ArchiveName != "" { // not missing, but elsewhere: what is there wins
 		facts.Details, facts.Metadata = "", nil
 	}
-	changed := change.Apply(&st.row.Entry, &st.row.Inferred, facts)
+	changed := change.Apply(&st.row.Entry, &st.row.Marks, facts)
 	if w.Note && w.Facts.Title != frozen {
 		st.row.Title, st.row.EndedAt = w.Facts.Title, w.Facts.EndedAt
 		changed = true
@@ -208,7 +213,10 @@ func (p *plan) change(w *Write, st *state) Result {
 		return Result{Outcome: worklog.OutcomeUnchanged, Row: st.row}
 	}
 	p.markUpdated(st)
-	p.countStatus(st, before)
+	if before == worklog.StatusWorking && st.row.Status != before {
+		p.tools.teach(&st.row, asked > 0)
+	}
+	p.countStatus(w, st, before, asked)
 	return Result{Outcome: worklog.OutcomeUpdated, Row: st.row}
 }
 
@@ -220,7 +228,7 @@ func (p *plan) markUpdated(st *state) {
 }
 
 // countStatus keeps the conversation's counters right when an entry's status changes.
-func (p *plan) countStatus(st *state, before worklog.Status) {
+func (p *plan) countStatus(w *Write, st *state, before worklog.Status, asked int64) {
 	if st.row.ConversationID == "" {
 		return
 	}
@@ -231,6 +239,8 @@ func (p *plan) countStatus(st *state, before worklog.Status) {
 	}
 	conv.count(before, -1)
 	conv.count(st.row.Status, 1)
+	conv.asking += asking(&st.row) - asked
+	conv.move(w.Move)
 	p.touch(conv, st)
 }
 
@@ -287,7 +297,7 @@ func (p *plan) insert(i int, w *Write, conv *conversationState) Result {
 	d.LastRev++
 	f := &w.Facts
 	st := &state{write: i, row: Row{
-		Owner: w.Owner, TokenID: w.TokenID, Inferred: f.Inferred && f.Status.Final(),
+		Owner: w.Owner, TokenID: w.TokenID, Marks: change.Marks{Inferred: f.Inferred && f.Status.Final()},
 		Entry: worklog.Entry{
 			ID: w.EntryID, Seq: d.LastRev, Rev: d.LastRev, Key: w.Key, Parent: f.Parent, Type: f.Type, Status: f.Status,
 			StorageStatus: worklog.StorageHot, Tool: f.Tool, Title: f.Title, Details: f.Details, Metadata: f.Metadata, Source: f.Source,
@@ -295,10 +305,15 @@ func (p *plan) insert(i int, w *Write, conv *conversationState) Result {
 		},
 	}}
 	change.Begin(&st.row.Entry)
+	if st.row.Status == worklog.StatusWorking {
+		st.row.AskedAt, st.row.SilentAfter = f.AskedAt, p.tools.patience(toolKey{w.Owner, f.Tool})
+	}
 	if conv != nil {
 		st.row.ConversationID = conv.id
 		conv.entries++
 		conv.count(st.row.Status, 1)
+		conv.asking += asking(&st.row)
+		conv.move(w.Move)
 		if conv.title == "" {
 			conv.title = w.ConversationTitle
 		}

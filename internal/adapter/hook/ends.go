@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/adapter/agent"
 	"github.com/worklogdev/worklog/worklog"
@@ -18,7 +19,26 @@ type Ends struct {
 	session    string
 	agent      string // the sub-agent that stopped; empty for the session's own
 	all        bool
-	background []string // every text that the event's background tasks have
+	before     time.Time // what began later does not end
+	silent     bool      // the event does not say what is in the background
+	background []string  // every text that the event's background tasks have
+}
+
+// ends is what ends when an agent stops.
+func (e *Event) ends(agentID string) *Ends {
+	tasks := e.fields["background_tasks"]
+	return &Ends{session: e.session(), agent: agentID, before: e.now, silent: len(tasks) == 0 || string(tasks) == "null", background: texts(tasks)}
+}
+
+// Since tells that the event came before, and was stored then as known: what has begun since is none of its business.
+func (x *Ends) Since(known *worklog.Entry) {
+	at := known.EndedAt
+	if at.IsZero() {
+		at = known.LoggedAt
+	}
+	if at.Before(x.before) {
+		x.before = at
+	}
 }
 
 // Conversation is the key of the conversation whose entries may end.
@@ -26,7 +46,7 @@ func (x *Ends) Conversation() string { return agent.Conversation(x.session) }
 
 // Draft returns how e ends, and false when it may still be running, or belongs to somebody else.
 func (x *Ends) Draft(e worklog.Entry) (worklog.Draft, bool) {
-	if e.Status != worklog.StatusWorking || !strings.HasPrefix(e.Key, x.session+"/") || !x.all && !x.mine(e) {
+	if e.Status != worklog.StatusWorking || !strings.HasPrefix(e.Key, x.session+"/") || e.StartedAt.After(x.before) || !x.all && !x.mine(e) {
 		return worklog.Draft{}, false
 	}
 	return worklog.Draft{
@@ -44,7 +64,7 @@ func (x *Ends) mine(e worklog.Entry) bool {
 	if e.Parent != parent || strings.HasPrefix(e.Key, agent.AgentKey(x.session, "")) {
 		return false
 	}
-	if len(x.background) == 0 {
+	if len(x.background) == 0 && !x.silent {
 		return true
 	}
 	input, _ := e.Metadata["input"].(map[string]any)

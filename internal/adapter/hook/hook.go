@@ -30,6 +30,12 @@ type Event struct {
 	Drafts []worklog.Draft
 	// Ends is what can not be running any more after it, nil for nothing.
 	Ends *Ends
+	// Ask is what it asks of the user, nil for nothing. Its drafts are for when no running step is what asks.
+	Ask *Ask
+	// AskedAt is set when the step that it is about asks for a permission.
+	AskedAt time.Time
+	// Turn is whose move it is now.
+	Turn Turn
 
 	fields fields
 	now    time.Time
@@ -57,8 +63,9 @@ func Decode(raw []byte, now time.Time) (*Event, bool) {
 		e.now = at
 	}
 	e.read()
+	e.Turn = e.turn()
 	if e.session() == "" { // nothing tells whose steps they are
-		e.Ends = nil
+		e.Ends, e.Ask, e.Turn = nil, nil, TurnSame
 	}
 	for i := range e.Drafts {
 		e.finish(&e.Drafts[i])
@@ -127,8 +134,8 @@ func (e *Event) finish(d *worklog.Draft) {
 		d.Conversation = agent.Conversation(e.session())
 	}
 	d.Source = e.source()
-	if id := e.text("agent_id"); id != "" && d.Parent == "" && d.Key != agent.AgentKey(e.session(), id) {
-		d.Parent = agent.AgentKey(e.session(), id)
+	if parent := e.parent(); d.Parent == "" && d.Key != parent {
+		d.Parent = parent
 	}
 	for _, name := range []string{"cwd", "permission_mode", "agent_id", "agent_type", "model"} {
 		agent.Note(d, name, e.text(name))
@@ -154,7 +161,7 @@ func (e *Event) read() {
 		e.subagent()
 	case "SessionEnd":
 		e.info("Session ended", e.text("reason"), "end")
-		e.Ends = &Ends{session: e.session(), all: true}
+		e.Ends = &Ends{session: e.session(), all: true, before: e.now}
 	case "PostToolBatch", "BeforeModel", "AfterModel", "BeforeToolSelection": // each call in them has events of its own
 	default:
 		e.note()
@@ -168,18 +175,19 @@ func (e *Event) note() {
 		e.info("Session started", e.text("source"), "")
 	case "StopFailure":
 		d := worklog.Draft{Type: worklog.TypeError, Status: worklog.StatusError, Title: "API error: " + e.text("error"), Details: e.first("error_details", "last_assistant_message")}
+		if id := e.promptID(); id != "" {
+			d.Key = agent.Key(e.session(), "failure", id, e.text("agent_id"), agent.TextHash(d.Title+d.Details))
+		}
 		e.Drafts = append(e.Drafts, d)
-		e.Ends = &Ends{session: e.session(), agent: e.text("agent_id"), background: texts(e.fields["background_tasks"])}
+		e.Ends = e.ends(e.text("agent_id"))
 	case "PermissionRequest":
-		d := agent.Call{Session: e.session(), Tool: e.text("tool_name"), Input: e.fields["tool_input"], Dir: e.text("cwd")}.Draft()
-		d.Key, d.Type, d.Status, d.Title = "", worklog.TypeInfo, worklog.StatusWarning, "Asks for permission: "+d.Title
-		e.Drafts = append(e.Drafts, d)
+		e.permission()
 	case "PreCompact", "PostCompact":
 		e.info(map[string]string{"PreCompact": "Compacting the conversation", "PostCompact": "Conversation compacted"}[e.Name], e.text("trigger"), "")
 	case "TaskCreated", "TaskCompleted":
 		e.info(map[string]string{"TaskCreated": "Task created", "TaskCompleted": "Task completed"}[e.Name], e.first("task_subject", "subject", "task_id"), "")
 	case "Notification":
-		e.Drafts = append(e.Drafts, worklog.Draft{Title: orElse(e.first("message", "title"), "Notification"), Details: e.text("message")})
+		e.notification()
 	default:
 		d := worklog.Draft{Title: orElse(e.Name, "Event without a name")}
 		if s := e.first("message", "title", "reason"); s != "" {
@@ -323,7 +331,7 @@ func (e *Event) stop() {
 	} else {
 		e.info("Finished its turn", "", "stop")
 	}
-	e.Ends = &Ends{session: e.session(), agent: e.text("agent_id"), background: texts(e.fields["background_tasks"])}
+	e.Ends = e.ends(e.text("agent_id"))
 }
 
 func (e *Event) subagent() {
@@ -338,7 +346,7 @@ func (e *Event) subagent() {
 	} else {
 		d.Status, d.EndedAt, d.Details = worklog.StatusSuccess, &at, e.text("last_assistant_message")
 		if id != "" {
-			e.Ends = &Ends{session: e.session(), agent: id, background: texts(e.fields["background_tasks"])}
+			e.Ends = e.ends(id)
 		}
 	}
 	e.Drafts = append(e.Drafts, d)

@@ -1,0 +1,95 @@
+package hookdoor
+
+import (
+	"context"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/adapter/hook"
+	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// moveOf is what an event says about whose move it is.
+func moveOf(e *hook.Event) store.Move {
+	m := store.Move{At: e.At(), Prompt: e.Prompt()}
+	switch e.Turn {
+	case hook.TurnAgent:
+		m.Turn = store.TurnAgent
+	case hook.TurnGoesOn:
+		m.Turn, m.Resumes = store.TurnAgent, true
+	case hook.TurnUser:
+		m.Turn = store.TurnUser
+	case hook.TurnFailed:
+		m.Turn = store.TurnFailed
+	case hook.TurnOver:
+		m.Turn = store.TurnNone
+	default:
+		return store.Move{}
+	}
+	return m
+}
+
+// running returns the conversation with that key and those of its running steps that p may change.
+func (d *Door) running(ctx context.Context, p *account.Principal, key string) (conv store.Conversation, steps []store.Row, err error) {
+	conv, err = d.store.ConversationByKey(ctx, p.User.ID, key)
+	if worklog.CodeOf(err) == worklog.CodeNotFound {
+		return conv, nil, nil
+	}
+	if err != nil || conv.WorkingCount == 0 {
+		return conv, nil, err
+	}
+	rows, err := d.store.Running(ctx, p.User.ID, conv.ID)
+	for _, row := range rows {
+		if p.Token == nil || p.Token.ID == row.TokenID || p.Can(account.ScopeRead) {
+			steps = append(steps, row)
+		}
+	}
+	return conv, steps, err
+}
+
+// ask marks the running step that asks. It returns what is still to be stored of the event, and in which manner: a
+// question that belongs to no step is the conversation's own.
+func (d *Door) ask(ctx context.Context, p *account.Principal, m ingest.Manner, e *hook.Event) ([]worklog.Draft, ingest.Manner, error) {
+	conv, steps, err := d.running(ctx, p, e.Ask.Conversation())
+	if err != nil {
+		return nil, m, err
+	}
+	if e.Ask.Told && conv.AskingCount > 0 { // the step said so itself
+		return e.Drafts, m, nil
+	}
+	entries := make([]worklog.Entry, len(steps))
+	for i := range steps {
+		entries[i] = steps[i].Entry
+	}
+	draft, found := e.Ask.Draft(entries)
+	if !found || !e.At().After(conv.PromptedAt) {
+		m.Move = store.Move{Turn: store.TurnAsked, At: e.At()}
+		return e.Drafts, m, nil
+	}
+	marked := m
+	marked.AskedAt = e.At()
+	if _, err := d.ingest.AppendAs(ctx, p, marked, []worklog.Draft{draft}); err != nil || !e.Ask.Told {
+		return nil, m, err
+	}
+	return e.Drafts, m, nil
+}
+
+// answer takes back what steps ask that asked before a prompt.
+func (d *Door) answer(ctx context.Context, p *account.Principal, m ingest.Manner, e *hook.Event) error {
+	conv, steps, err := d.running(ctx, p, e.Conversation())
+	if err != nil || conv.AskingCount == 0 {
+		return err
+	}
+	var drafts []worklog.Draft
+	for i := range steps {
+		if !steps[i].AskedAt.IsZero() {
+			drafts = append(drafts, e.Answer(steps[i].Entry))
+		}
+	}
+	m.Move, m.AnsweredAt = store.Move{}, e.At()
+	if len(drafts) > 0 {
+		_, err = d.ingest.AppendAs(ctx, p, m, drafts)
+	}
+	return err
+}
