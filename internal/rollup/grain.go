@@ -1,0 +1,113 @@
+package rollup
+
+import "time"
+
+// Grain is the width of a bucket.
+type Grain string
+
+// The grains.
+const (
+	Minute Grain = "minute"
+	Hour   Grain = "hour"
+	Day    Grain = "day"
+)
+
+// Grains returns every grain, the finest first.
+func Grains() [3]Grain { return [3]Grain{Minute, Hour, Day} }
+
+// Width is how long a bucket of g is.
+func (g Grain) Width() time.Duration {
+	switch g {
+	case Minute:
+		return time.Minute
+	case Hour:
+		return time.Hour
+	default:
+		return 24 * time.Hour
+	}
+}
+
+// Keep is how long buckets of g are kept: twice the longest window that begins inside one, for the comparison with the
+// window before, and a little more.
+func (g Grain) Keep() time.Duration {
+	switch g {
+	case Minute:
+		return 50 * time.Hour
+	case Hour:
+		return 15 * 24 * time.Hour
+	default:
+		return 400 * 24 * time.Hour
+	}
+}
+
+// Bucket returns the beginning of the bucket that holds t.
+func (g Grain) Bucket(t time.Time) time.Time { return t.UTC().Truncate(g.Width()) }
+
+// Oldest returns the oldest bucket that is kept at the moment now. Older ones are neither written nor read.
+func (g Grain) Oldest(now time.Time) time.Time { return g.Bucket(now.Add(-g.Keep())) }
+
+// Span is the buckets of one grain that begin in [From, To).
+type Span struct {
+	Grain    Grain
+	From, To time.Time
+}
+
+// Cover returns the fewest spans that together are [from, to), both of which must begin a minute: whole days where
+// they fit, hours and minutes at the edges.
+func Cover(from, to time.Time) []Span {
+	if !from.Before(to) {
+		return nil
+	}
+	for i := len(Grains()) - 1; i > 0; i-- {
+		g := Grains()[i]
+		first, last := ceil(from, g), g.Bucket(to)
+		if !first.Before(last) {
+			continue
+		}
+		spans := Cover(from, first)
+		spans = append(spans, Span{g, first, last})
+		return append(spans, Cover(last, to)...)
+	}
+	return []Span{{Minute, from, to}}
+}
+
+func ceil(t time.Time, g Grain) time.Time {
+	if b := g.Bucket(t); b.Before(t) {
+		return b.Add(g.Width())
+	}
+	return t
+}
+
+// Range is a length of time that the dashboard shows.
+type Range struct {
+	Name  string // as in addresses
+	Bars  int
+	Step  time.Duration // the width of a bar
+	Grain Grain         // of which bars are made
+}
+
+// Ranges returns what can be chosen, the shortest first.
+func Ranges() [4]Range {
+	return [4]Range{
+		{"1h", 60, time.Minute, Minute},
+		{"24h", 96, 15 * time.Minute, Minute},
+		{"7d", 168, time.Hour, Hour},
+		{"90d", 90, 24 * time.Hour, Day},
+	}
+}
+
+// RangeNamed finds a range; false: there is none of the name.
+func RangeNamed(name string) (Range, bool) {
+	for _, r := range Ranges() {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return Range{}, false
+}
+
+// Window is the time that the range covers at the moment now: whole bars, the last of which is still growing.
+func (r Range) Window(now time.Time) (from, to time.Time) {
+	to = now.UTC().Truncate(r.Step).Add(r.Step)
+	return to.Add(-time.Duration(r.Bars) * r.Step), to
+}
