@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,8 @@ const (
 	// maxObject bounds an object as stored, maxRaw its content: far above what Pack makes.
 	maxObject = 64 << 20
 	maxRaw    = 64 << 20
+	// dropBatch is how many objects of an owner are deleted before the catalog hears of it.
+	dropBatch = 100
 	// loads bounds the objects that are being read at once.
 	loads = 4
 	// cacheBytes bounds the content of objects that are kept for the next reader.
@@ -64,6 +67,8 @@ type Bucket interface {
 // Catalog knows the objects.
 type Catalog interface {
 	Object(ctx context.Context, name string) (store.ArchiveObject, error)
+	Objects(ctx context.Context, owner int64, after string, limit int) ([]store.ArchiveObject, error)
+	ForgetObjectsOf(ctx context.Context, owner int64, names []string) error
 }
 
 // Archive is the archive of one installation. Its methods are safe for concurrent use.
@@ -131,6 +136,46 @@ func (a *Archive) Drop(ctx context.Context, name string) error {
 	a.cache.forget(name)
 	if err := a.bucket.Delete(ctx, name); err != nil {
 		return fmt.Errorf("archive: delete %s: %w", name, err)
+	}
+	return nil
+}
+
+// DropOwner deletes every object of an owner who has no entries any more, known or not.
+func (a *Archive) DropOwner(ctx context.Context, owner int64) error {
+	for {
+		list, err := a.catalog.Objects(ctx, owner, "", dropBatch)
+		if err != nil || len(list) == 0 {
+			return errors.Join(err, a.dropStray(ctx, owner))
+		}
+		var names []string
+		for _, o := range list {
+			if err := a.Drop(ctx, o.Name); err != nil {
+				return err
+			}
+			names = append(names, o.Name)
+		}
+		if err := a.catalog.ForgetObjectsOf(ctx, owner, names); err != nil {
+			return err
+		}
+		left, err := a.catalog.Objects(ctx, owner, "", 1)
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 && slices.Contains(names, left[0].Name) {
+			return fmt.Errorf("archive: entries of user %d still point to %s", owner, left[0].Name)
+		}
+	}
+}
+
+// dropStray deletes what lies among an owner's objects and is not known.
+func (a *Archive) dropStray(ctx context.Context, owner int64) error {
+	for name, err := range a.bucket.List(ctx, path.Join(a.installation, strconv.FormatInt(owner, 10))) {
+		if err != nil {
+			return fmt.Errorf("archive: list objects of user %d: %w", owner, err)
+		}
+		if err := a.Drop(ctx, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -105,6 +105,46 @@ func (s *Store) ForgetObject(ctx context.Context, name string) error {
 	return mapError(err)
 }
 
+// ForgetObjectsOf forgets objects of an owner who has no entries any more, whatever was counted.
+func (s *Store) ForgetObjectsOf(ctx context.Context, owner int64, names []string) error {
+	_, err := s.pool.Exec(ctx, `DELETE FROM archive_objects WHERE owner_id = $1 AND name = ANY($2::text[])
+		AND NOT EXISTS (SELECT FROM work_logs w WHERE w.owner_id = $1 AND w.archive_url IS NOT NULL)`, owner, names)
+	return mapError(err)
+}
+
+// KnownObjects returns those of names that are known.
+func (s *Store) KnownObjects(ctx context.Context, names []string) (map[string]bool, error) {
+	rows, err := s.pool.Query(ctx, "SELECT name FROM archive_objects WHERE name = ANY($1::text[])", names)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	known := make(map[string]bool, len(list))
+	for _, name := range list {
+		known[name] = true
+	}
+	return known, mapError(err)
+}
+
+// Miscounted returns objects whose number of rows is not what work_logs says, or that it names and nobody knows. It
+// reads every row.
+func (s *Store) Miscounted(ctx context.Context, limit int) (names []string, err error) {
+	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", countTimeout.Milliseconds())); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT COALESCE(o.name, w.archive_url) FROM archive_objects o
+			FULL JOIN (SELECT archive_url, count(*) AS n FROM work_logs WHERE archive_url IS NOT NULL GROUP BY archive_url) w ON w.archive_url = o.name
+			WHERE COALESCE(o.rows, -1) <> COALESCE(w.n, 0) ORDER BY 1 LIMIT $1`, limit)
+		if err != nil {
+			return err
+		}
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return names, mapError(err)
+}
+
 // releaseObjects takes rows off their objects and returns those that are empty now.
 func releaseObjects(ctx context.Context, tx pgx.Tx, gone map[string]int64) (empty []ArchiveObject, err error) {
 	if len(gone) == 0 {

@@ -54,11 +54,12 @@ func (d Due) where(first int) (string, []any) {
 type DueEntry struct {
 	Owner, Seq int64
 	LoggedAt   time.Time
-	Bytes      int64 // of details and metadata, roughly
+	Bytes      int64 // of details and metadata when they are in memory, roughly
 }
 
 // dueEntries reads in the order of the index on (storage_status, logged_at).
-const dueEntries = `SELECT w.owner_id, w.seq, w.logged_at, octet_length(w.details) + COALESCE(octet_length(w.details_z), 0) + pg_column_size(w.metadata)
+const dueEntries = `SELECT w.owner_id, w.seq, w.logged_at,
+	CASE WHEN w.archive_url IS NULL THEN COALESCE(w.details_bytes, octet_length(w.details)) + pg_column_size(w.metadata) ELSE 0 END
 	FROM work_logs w WHERE w.storage_status = $1 AND w.logged_at >= $2::timestamptz AND (w.logged_at, w.owner_id, w.seq) > ($2::timestamptz, $3, $4)
 	AND %s ORDER BY w.logged_at, w.owner_id, w.seq LIMIT $5`
 

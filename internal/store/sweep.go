@@ -142,25 +142,6 @@ func (s *Store) SweptFor(ctx context.Context, at time.Time) (done bool, err erro
 	return done, mapError(err)
 }
 
-// HoldConversation sets or lifts an admin's hold: while it is set, neither sweep, deletion nor erasure touches the
-// conversation and its entries.
-func (s *Store) HoldConversation(ctx context.Context, owner int64, id string, hold bool) error {
-	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := s.lockOwners(ctx, tx, owner); err != nil { // a batch of the sweep is over, or has not begun
-			return err
-		}
-		res, err := tx.NewUpdate().Model((*conversation)(nil)).Set("hold = ?", hold).
-			Where("c.owner_id = ? AND c.id = ? AND c.deleted_at IS NULL", owner, id).Exec(ctx)
-		if err != nil {
-			return err
-		}
-		if n, _ := res.RowsAffected(); n == 0 {
-			return errNoConversation()
-		}
-		return nil
-	})
-}
-
 // errHeld refuses what an admin's hold forbids.
 func errHeld() error {
 	return worklog.Errorf(worklog.CodeConflict, "an administrator holds this conversation: it can not be deleted")

@@ -1,0 +1,105 @@
+package retention
+
+import (
+	"context"
+	"slices"
+
+	"github.com/worklogdev/worklog/internal/store"
+)
+
+// dropPage is how many left over objects are found with one query.
+const dropPage = 100
+
+// cool moves the payloads of an owner's entries into one object and gives the entries their new status. It returns those
+// that have no payload to move.
+func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, seqs []int64) (rest []int64, err error) {
+	payloads, err := p.store.Payloads(ctx, owner, seqs, due)
+	if err != nil {
+		return nil, err
+	}
+	rest = without(seqs, payloads)
+	if len(payloads) == 0 {
+		return rest, nil
+	}
+	o, data, err := p.archive.Pack(owner, payloads, p.now)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.store.CreateObject(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := p.archive.Write(ctx, o, data); err != nil {
+		_ = p.drop(ctx, o) // the next sweep tries again: the object is known
+		return nil, err
+	}
+	p.report.StoredBytes += o.Bytes
+	moved := int64(0)
+	for part := range slices.Chunk(payloads, batchEntries) {
+		err := p.batch(ctx, func() (store.Moved, error) {
+			m, err := p.store.ArchiveEntries(ctx, o, part, st.to, due)
+			moved += m.Entries
+			return m, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if moved == 0 { // all have changed meanwhile
+		return rest, p.drop(ctx, o)
+	}
+	return rest, nil
+}
+
+// without returns the numbers of entries that have no payload.
+func without(seqs []int64, payloads []store.Payload) []int64 {
+	have := make(map[int64]bool, len(payloads))
+	for i := range payloads {
+		have[payloads[i].Seq] = true
+	}
+	return slices.DeleteFunc(seqs, func(seq int64) bool { return have[seq] })
+}
+
+// remove deletes entries, and the objects that only they needed.
+func (p *pass) remove(ctx context.Context, owner int64, seqs []int64, due store.Due) (store.Moved, error) {
+	moved, empty, err := p.store.DeleteEntries(ctx, owner, seqs, due)
+	for _, o := range empty {
+		if err := p.drop(ctx, o); err != nil {
+			return moved, err
+		}
+	}
+	return moved, err
+}
+
+// drop deletes an object that no entry points to.
+func (p *pass) drop(ctx context.Context, o store.ArchiveObject) error {
+	if err := p.Sweeper.drop(ctx, o.Name); err != nil {
+		return err
+	}
+	p.report.DroppedBytes += o.Bytes
+	return nil
+}
+
+func (s *Sweeper) drop(ctx context.Context, name string) error {
+	if err := s.archive.Drop(ctx, name); err != nil {
+		return err
+	}
+	return s.store.ForgetObject(ctx, name)
+}
+
+// dropEmpty deletes the objects that a kill or an archive that was away has left behind.
+func (p *pass) dropEmpty(ctx context.Context) error {
+	for {
+		list, err := p.store.EmptyObjects(ctx, dropPage)
+		if err != nil {
+			return err
+		}
+		for _, o := range list {
+			if err := p.drop(ctx, o); err != nil {
+				return err
+			}
+		}
+		if len(list) < dropPage {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package retention
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// pass is one sweep under way.
+type pass struct {
+	*Sweeper
+	options Options
+	now     time.Time // one clock for all steps
+	lost    func(context.Context) error
+	report  Report
+	told    time.Time // when progress was told last
+}
+
+func (p *pass) begin(name Step) {
+	p.report.Steps = append(p.report.Steps, StepReport{Step: name})
+	p.tell()
+}
+
+func (p *pass) current() *StepReport { return &p.report.Steps[len(p.report.Steps)-1] }
+
+// step moves everything that is due for it, one status after the other, oldest entries first.
+func (p *pass) step(ctx context.Context, st step) error {
+	for _, from := range st.due.From {
+		due := st.due
+		due.From = []worklog.StorageStatus{from}
+		for after := (store.DueEntry{}); ; {
+			list, err := p.store.DueEntries(ctx, from, due, after, pageEntries)
+			if err != nil {
+				return err
+			}
+			if err := p.page(ctx, st, due, list); err != nil {
+				return err
+			}
+			if len(list) < pageEntries {
+				break
+			}
+			after = list[len(list)-1]
+		}
+	}
+	return nil
+}
+
+// page moves a page of entries, owner by owner.
+func (p *pass) page(ctx context.Context, st step, due store.Due, list []store.DueEntry) error {
+	slices.SortStableFunc(list, func(a, b store.DueEntry) int { return int(a.Owner - b.Owner) })
+	for len(list) > 0 {
+		n := slices.IndexFunc(list, func(e store.DueEntry) bool { return e.Owner != list[0].Owner })
+		if n < 0 {
+			n = len(list)
+		}
+		if err := p.owner(ctx, st, due, list[:n]); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// owner moves entries of one owner.
+func (p *pass) owner(ctx context.Context, st step, due store.Due, list []store.DueEntry) error {
+	owner := list[0].Owner
+	if st.to != worklog.StorageCold && st.to != worklog.StorageArchived {
+		return p.batches(ctx, parts(list, batchEntries), func(seqs []int64) (store.Moved, error) {
+			if st.name == StepWarm {
+				return p.store.WarmEntries(ctx, owner, seqs, due)
+			}
+			return p.remove(ctx, owner, seqs, due)
+		})
+	}
+	for seqs := range parts(list, objectEntries) {
+		rest, err := p.cool(ctx, st, due, owner, seqs)
+		if err != nil {
+			return err
+		}
+		err = p.batches(ctx, slices.Chunk(rest, batchEntries), func(seqs []int64) (store.Moved, error) {
+			return p.store.AgeEntries(ctx, owner, seqs, st.to, due)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batches makes a transaction of each part.
+func (p *pass) batches(ctx context.Context, parts iter.Seq[[]int64], f func([]int64) (store.Moved, error)) error {
+	for seqs := range parts {
+		if err := p.batch(ctx, func() (store.Moved, error) { return f(seqs) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts cuts entries into numbers of at most so many that together are not too large.
+func parts(list []store.DueEntry, most int) iter.Seq[[]int64] {
+	return func(yield func([]int64) bool) {
+		var part []int64
+		size := int64(0)
+		for _, e := range list {
+			if len(part) > 0 && (len(part) == most || size+e.Bytes > batchBytes) {
+				if !yield(part) {
+					return
+				}
+				part, size = nil, 0
+			}
+			part, size = append(part, e.Seq), size+e.Bytes
+		}
+		if len(part) > 0 {
+			yield(part)
+		}
+	}
+}
+
+// batch counts what one transaction does, tells about it, and lets others in.
+func (p *pass) batch(ctx context.Context, f func() (store.Moved, error)) error {
+	began := time.Now()
+	moved, err := f()
+	p.current().Entries += moved.Entries
+	p.current().Bytes += moved.Freed
+	p.report.FreedBytes += moved.Freed
+	p.report.add(p.current().Step, moved.Entries)
+	if err != nil {
+		return err
+	}
+	if time.Since(p.told) > progressEvery {
+		p.tell()
+		p.report.UpdatedAt = p.Sweeper.now()
+		if err := p.store.UpdateSweep(ctx, &p.report.Sweep); err != nil {
+			return err
+		}
+		if err := p.lost(ctx); err != nil {
+			return fmt.Errorf("the lock of the sweep is lost: %w", err)
+		}
+	}
+	return pause(ctx, time.Since(began))
+}
+
+func (p *pass) tell() {
+	p.told = time.Now()
+	if p.options.Progress != nil {
+		p.options.Progress(p.report.clone())
+	}
+}
+
+// pause lets writers in after a batch that took so long.
+func pause(ctx context.Context, took time.Duration) error {
+	timer := time.NewTimer(min(max(took, minPause), maxPause))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

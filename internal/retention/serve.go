@@ -1,0 +1,132 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const day = 24 * time.Hour
+
+// Next is when the daily sweep begins next.
+func (s *Sweeper) Next() time.Time { return s.last(s.now()).Add(day) }
+
+// last is when the newest daily sweep was due.
+func (s *Sweeper) last(now time.Time) time.Time {
+	at := now.Truncate(day).Add(s.settings.At)
+	if at.After(now) {
+		at = at.Add(-day)
+	}
+	return at
+}
+
+// Serve runs the daily sweep when it is due, and those that Start asks for, until ctx ends. Of any number of processes
+// one sweeps each day. A sweep that was missed, because no process ran, is made up for; one whose process was killed is
+// done again.
+func (s *Sweeper) Serve(ctx context.Context) error {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	var settled time.Time // that day's sweep is nobody's business any more
+	for {
+		if due := s.last(s.now()); !due.Equal(settled) && s.daily(ctx, due) {
+			settled = due
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case job := <-s.jobs:
+			job.run(ctx, s)
+		case <-tick.C:
+		}
+	}
+}
+
+// daily sweeps for a day unless that was done, and reports whether that day is settled.
+func (s *Sweeper) daily(ctx context.Context, due time.Time) bool {
+	done, err := s.store.SweptFor(ctx, due)
+	if err != nil || done {
+		return done && err == nil
+	}
+	lost, release, err := s.store.LockRetention(ctx)
+	if worklog.CodeOf(err) == worklog.CodeConflict { // another process is at it, and may be killed yet
+		return false
+	}
+	if err != nil {
+		s.settings.Log.Warn("the daily sweep can not begin yet", "error", err)
+		return false
+	}
+	defer release()
+	if done, err = s.store.SweptFor(ctx, due); err != nil || done {
+		return done && err == nil
+	}
+	_, err = s.sweep(ctx, Options{By: "schedule", scheduled: due}, lost)
+	if err != nil && ctx.Err() == nil {
+		s.settings.Log.Warn("the daily sweep ended early", "error", err)
+	}
+	return err == nil
+}
+
+// Running is a sweep that Start has begun.
+type Running struct {
+	options Options
+	done    chan struct{}
+
+	mu     sync.Mutex
+	report Report
+	err    error
+}
+
+// Start lets the part that serves sweep, and returns once it does: the sweep outlives the request that asked for it. It
+// is a conflict while a sweep or a restore is running.
+func (s *Sweeper) Start(ctx context.Context, o Options) (*Running, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	r := &Running{options: o, done: make(chan struct{})}
+	told := o.Progress
+	r.options.Progress = func(report Report) {
+		r.set(report, nil)
+		if told != nil {
+			told(report)
+		}
+	}
+	select {
+	case s.jobs <- r:
+		return r, nil
+	case <-ctx.Done():
+		return nil, &worklog.Error{Code: worklog.CodeConflict, Message: "a sweep is running already", RetryAfter: progressEvery, Err: ctx.Err()}
+	}
+}
+
+func (r *Running) run(ctx context.Context, s *Sweeper) {
+	defer close(r.done)
+	defer func() { // a waiter must not wait for a sweep that is over
+		if p := recover(); p != nil {
+			r.set(Report{}, errors.New("the sweep panicked"))
+			panic(p)
+		}
+	}()
+	report, err := s.Run(ctx, r.options)
+	r.set(report, err)
+	if err != nil {
+		s.settings.Log.Warn("the sweep did not begin or ended early", "error", err)
+	}
+}
+
+func (r *Running) set(report Report, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report, r.err = report, err
+}
+
+// Done is closed when the sweep is over.
+func (r *Running) Done() <-chan struct{} { return r.done }
+
+// Report returns how far the sweep is, and why there was none.
+func (r *Running) Report() (Report, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.report.clone(), r.err
+}

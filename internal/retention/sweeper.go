@@ -1,0 +1,202 @@
+// Package retention ages entries: hot -> warm -> cold -> deleted, or archived in place of deleted when they are kept.
+//
+// A sweep brings every entry to the status of its age (by logged_at), whatever it was before. Each status has a range
+// of ages of its own, so an entry is due for one step only, and the oldest go first. A step works in batches of one
+// owner each, every batch a transaction of its own that closes with the owner's counters; between two batches writers
+// get their turn. A batch names the state in which it found its rows, so that doing it twice, or being killed anywhere,
+// changes nothing: the next sweep finds what is still due.
+//
+// Decision: a payload is in two places while it moves, never in none. A sweep makes an object known, writes and
+// verifies it, and only then empties the rows; an object without rows is deleted before it is forgotten. What a kill
+// leaves behind is thus always an object that no row needs, and the next sweep begins with deleting those.
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/archive"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const (
+	// batchEntries is how many entries one transaction touches: their owner's writers wait that long.
+	batchEntries = 100
+	// objectEntries and batchBytes bound what is in memory, and an object of the archive.
+	objectEntries = 1000
+	batchBytes    = 4 << 20
+	// pageEntries is how many due entries are found with one query.
+	pageEntries = 5000
+	// minPause and maxPause bound the pause after a batch. It is as long as the batch took: the sweep leaves half of
+	// the database's time to others.
+	minPause = 2 * time.Millisecond
+	maxPause = 50 * time.Millisecond
+	// progressEvery is how often figures are stored and told.
+	progressEvery = time.Second
+	// finishTimeout bounds the last words of a sweep that is told to stop.
+	finishTimeout = 5 * time.Second
+	// checkEvery is how often the schedule looks at the clock, which may jump.
+	checkEvery = 30 * time.Second
+	// startTimeout bounds the wait for the part that sweeps.
+	startTimeout = 2 * time.Second
+	// maxOwners bounds the owners that a dry run names for each step.
+	maxOwners = 1000
+)
+
+// Settings say when and what to sweep. An entry is warm from the age Hot on, cold from Warm, and deleted at Cold.
+type Settings struct {
+	Hot, Warm, Cold time.Duration
+	At              time.Duration    // of the daily sweep, after midnight UTC
+	Now             func() time.Time // nil: time.Now
+	Log             *slog.Logger     // nil: nothing is logged
+}
+
+// Sweeper sweeps, restores and verifies. Its methods are safe for concurrent use; one of them works at a time in all
+// processes on a database, the others get a conflict.
+type Sweeper struct {
+	store    *store.Store
+	archive  *archive.Archive
+	settings Settings
+	jobs     chan *Running
+}
+
+// New returns a sweeper. Nothing runs until Serve or Run.
+func New(st *store.Store, a *archive.Archive, s Settings) *Sweeper {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Sweeper{store: st, archive: a, settings: s, jobs: make(chan *Running)}
+}
+
+// Settings returns what the sweeper was made with.
+func (s *Sweeper) Settings() Settings { return s.settings }
+
+// now has the resolution that PostgreSQL keeps.
+func (s *Sweeper) now() time.Time { return s.settings.Now().UTC().Truncate(time.Microsecond) }
+
+// Options say how to sweep, and who wants it.
+type Options struct {
+	DryRun bool   // only count
+	By     string // schedule, command, api or page; empty: command
+	UserID int64  // the admin who asked; 0: nobody did
+	// Progress, if set, is called about once a second and at the end of each step, by the goroutine that sweeps.
+	Progress func(Report)
+
+	scheduled time.Time
+}
+
+// Run sweeps once, or counts what a sweep would do. The error says why there was no sweep, or that ctx ended it; a step
+// that was stopped is in the report.
+func (s *Sweeper) Run(ctx context.Context, o Options) (Report, error) {
+	if o.DryRun {
+		return s.count(ctx)
+	}
+	lost, release, err := s.store.LockRetention(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
+	return s.sweep(ctx, o, lost)
+}
+
+// count is a dry run.
+func (s *Sweeper) count(ctx context.Context) (Report, error) {
+	now := s.now()
+	r := Report{DryRun: true, Sweep: store.Sweep{State: store.SweepDone, StartedAt: now}}
+	for _, st := range s.steps(now) {
+		owners, err := s.store.CountDue(ctx, st.due)
+		if err != nil {
+			return r, err
+		}
+		sr := StepReport{Step: st.name, Owners: owners}
+		for _, o := range owners {
+			sr.Entries += o.Entries
+			sr.Bytes += o.Bytes
+		}
+		if sr.MoreOwners = len(owners) - maxOwners; sr.MoreOwners > 0 {
+			sr.Owners = owners[:maxOwners]
+		} else {
+			sr.MoreOwners = 0
+		}
+		r.add(st.name, sr.Entries)
+		r.Steps = append(r.Steps, sr)
+	}
+	finished := s.now()
+	r.UpdatedAt, r.FinishedAt = finished, &finished
+	return r, nil
+}
+
+// sweep is one pass. The caller holds the lock.
+func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Context) error) (Report, error) {
+	now := s.now()
+	p := &pass{Sweeper: s, options: o, now: now, lost: lost}
+	p.report.Sweep = store.Sweep{StartedBy: o.By, StartedAt: now, UpdatedAt: now}
+	if o.By == "" {
+		p.report.StartedBy = "command"
+	}
+	if o.UserID != 0 {
+		p.report.UserID = &o.UserID
+	}
+	if !o.scheduled.IsZero() {
+		p.report.ScheduledFor = &o.scheduled
+	}
+	if err := s.store.BeginSweep(ctx, &p.report.Sweep); err != nil {
+		return Report{}, err
+	}
+	var problems []string
+	if err := p.dropEmpty(ctx); err != nil {
+		problems = append(problems, "left over objects: "+explain(err))
+	}
+	for _, st := range s.steps(now) {
+		if ctx.Err() != nil {
+			break
+		}
+		p.begin(st.name)
+		if err := p.step(ctx, st); err != nil && ctx.Err() == nil {
+			p.current().Error = explain(err)
+			problems = append(problems, string(st.name)+": "+explain(err))
+			s.settings.Log.Error("a step of the sweep was stopped, its entries stay as they are", "step", st.name, "error", err)
+		}
+	}
+	return p.finish(ctx, problems)
+}
+
+// explain returns an error in words for people: those of the database are for the log.
+func explain(err error) string {
+	if e, ok := errors.AsType[*worklog.Error](err); ok {
+		return e.Message
+	}
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+// finish stores how the sweep ended, even when ctx has.
+func (p *pass) finish(ctx context.Context, problems []string) (Report, error) {
+	err := ctx.Err()
+	finished := p.Sweeper.now()
+	p.report.FinishedAt, p.report.UpdatedAt, p.report.Error = &finished, finished, strings.Join(problems, "\n")
+	switch {
+	case err != nil:
+		p.report.State = store.SweepInterrupted
+	case len(problems) > 0:
+		p.report.State = store.SweepFailed
+	default:
+		p.report.State = store.SweepDone
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	if e := p.store.UpdateSweep(ctx, &p.report.Sweep); err == nil && e != nil {
+		err = fmt.Errorf("note the end of the sweep: %w", e)
+	}
+	p.tell()
+	p.settings.Log.Info("sweep ended", "state", p.report.State, "warm", p.report.Warm, "cold", p.report.Cold, "archived", p.report.Archived, "deleted", p.report.Deleted,
+		"freed_bytes", p.report.FreedBytes)
+	return p.report, err
+}
