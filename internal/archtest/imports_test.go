@@ -38,6 +38,7 @@ func rooms() map[string][]string {
 		"~/internal/rollup":   {"~/worklog"},
 		"~/internal/sse":      {},
 
+		"~/internal/retention": {"~/worklog", "~/internal/archive", "~/internal/store"},
 		// The only one that knows Bun and SQL.
 		"~/internal/store": {
 			"~/worklog", "~/migrations", "~/internal/account", "~/internal/change", "~/internal/rollup",
