@@ -163,6 +163,11 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	must[worklog.Conversation](t)(c.Conversation(ctx, entry.ConversationID))
 	must[worklog.Conversation](t)(c.UpdateConversation(ctx, made.ID, worklog.ConversationPatch{}))
 	s.do(http.MethodPost, "/api/v1/hooks", s.user("hooks@x.test"), `{"session_id":"s","hook_event_name":"SessionStart"}`)
+	address := "/otlp/" + s.user("otlp@x.test", account.ScopeOTLP)
+	for _, path := range []string{"/v1/logs", "/v1/traces", "/v1/metrics"} {
+		s.do(http.MethodPost, path, s.user("otlp@x.test"), "{}")
+		s.do(http.MethodPost, address+path, "", "{}", "Authorization", "")
+	}
 	must[worklog.Stats](t)(c.Stats(ctx))
 	must[worklog.Stats](t)(s.client(s.user("admin@x.test", account.ScopeAdmin)).AdminStats(ctx))
 	if err := c.DeleteConversation(ctx, made.ID); err != nil {
