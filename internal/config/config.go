@@ -41,7 +41,10 @@ type Config struct {
 	RetainWarm time.Duration
 	RetainCold time.Duration
 	CleanupAt  time.Duration // after midnight UTC
-	ArchiveURL string
+	ArchiveURL string        // file:// or s3://
+	// S3AccessKey and S3SecretKey open an s3:// archive.
+	S3AccessKey string
+	S3SecretKey Secret
 
 	RuntimeDir string // $XDG_RUNTIME_DIR: where the socket of the private PostgreSQL may go; may be empty
 }
@@ -136,15 +139,26 @@ func (c Config) contradictions() []error {
 	if c.TabsPerUser < c.TabsPerSession {
 		found = append(found, errors.New("WORKLOG_TABS_PER_USER: must not be less than WORKLOG_TABS_PER_SESSION"))
 	}
-	if c.RetainHot > c.RetainWarm || c.RetainWarm > c.RetainCold {
-		found = append(found, errors.New("WORKLOG_RETAIN_HOT, WORKLOG_RETAIN_WARM, WORKLOG_RETAIN_COLD: none may be shorter than the one before"))
+	if c.RetainWarm < c.RetainHot {
+		found = append(found, fmt.Errorf("WORKLOG_RETAIN_WARM: must not be shorter than WORKLOG_RETAIN_HOT (%s)", short(c.RetainHot)))
 	}
-	if c.ArchiveURL == "" {
-		return found
+	if c.RetainCold < c.RetainWarm {
+		found = append(found, fmt.Errorf("WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (%s)", short(c.RetainWarm)))
 	}
-	inside, err := filepath.Rel(c.DataDir, strings.TrimPrefix(c.ArchiveURL, "file://"))
-	if err != nil || inside == ".." || strings.HasPrefix(inside, "../") {
-		found = append(found, fmt.Errorf("WORKLOG_ARCHIVE_URL: must lie in DATA_DIR (%s)", c.DataDir))
+	return append(found, c.archiveContradictions()...)
+}
+
+func (c Config) archiveContradictions() (found []error) {
+	dir, isFile := strings.CutPrefix(c.ArchiveURL, "file://")
+	switch {
+	case c.ArchiveURL == "":
+	case isFile:
+		inside, err := filepath.Rel(c.DataDir, dir)
+		if err != nil || inside == ".." || strings.HasPrefix(inside, "../") {
+			found = append(found, fmt.Errorf("WORKLOG_ARCHIVE_URL: must lie in DATA_DIR (%s)", c.DataDir))
+		}
+	case c.S3AccessKey == "" || c.S3SecretKey == "":
+		found = append(found, errors.New("WORKLOG_ARCHIVE_URL: an archive at s3:// needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
 	}
 	return found
 }

@@ -113,7 +113,7 @@ func TestMistakesAreRefusedByName(t *testing.T) {
 		"WORKLOG_RETAIN_HOT":     {"31d"},
 		"WORKLOG_RETAIN_COLD":    {"29d"},
 		"WORKLOG_CLEANUP_AT":     {"24:00", "3", "03:00 CET", "03:00:00"},
-		"WORKLOG_ARCHIVE_URL":    {"s3://bucket", "file://host/h/.local/share/worklog/a", "file:relative", "file:///elsewhere", "file:///h/.local/share/worklog/../other"},
+		"WORKLOG_ARCHIVE_URL":    {"s3://bucket", "s3://", "s3://k:s@bucket", "s3://bucket?acl=x", "s3://bucket?endpoint=minio:9000", "ftp://h/p", "file://host/h/.local/share/worklog/a", "file:relative", "file:///elsewhere", "file:///h/.local/share/worklog/../other"},
 	} {
 		for _, value := range values {
 			_, err := load(map[string]string{"HOME": "/h", name: value}, nil)
@@ -123,6 +123,47 @@ func TestMistakesAreRefusedByName(t *testing.T) {
 				t.Errorf("%s=%s: the error does not name it: %v", name, value, err)
 			}
 		}
+	}
+}
+
+func TestNonsenseRetentionIsRefusedWithAllMistakesNamed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		hot, warm, cold string
+		want            []string
+	}{
+		{"0", "-7d", "0d", []string{"WORKLOG_RETAIN_HOT: must be a duration", "WORKLOG_RETAIN_WARM: must be a duration", "WORKLOG_RETAIN_COLD: must be a duration"}},
+		{"90d", "30d", "7d", []string{"WORKLOG_RETAIN_WARM: must not be shorter than WORKLOG_RETAIN_HOT (90d)", "WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (30d)"}},
+		{"1h", "30d", "1d", []string{"WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (30d)"}},
+	} {
+		_, err := load(map[string]string{"HOME": "/h", "WORKLOG_RETAIN_HOT": c.hot, "WORKLOG_RETAIN_WARM": c.warm, "WORKLOG_RETAIN_COLD": c.cold}, nil)
+		if err == nil {
+			t.Errorf("%v is accepted", c)
+			continue
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != len(c.want) {
+			t.Errorf("%v: %d mistakes are named, want %d: %v", c, len(lines), len(c.want), err)
+			continue
+		}
+		for i, want := range c.want {
+			if !strings.HasPrefix(lines[i], want) {
+				t.Errorf("%v: %q, want %q", c, lines[i], want)
+			}
+		}
+	}
+}
+
+func TestAnArchiveAtS3NeedsAKey(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"HOME": "/h", "WORKLOG_ARCHIVE_URL": "s3://bucket/worklog?endpoint=http://127.0.0.1:9000&region=eu"}
+	if _, err := load(env, nil); err == nil || !strings.Contains(err.Error(), "AWS_SECRET_ACCESS_KEY") {
+		t.Errorf("without a key: %v", err)
+	}
+	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = "id", "secret"
+	c, err := load(env, nil)
+	if err != nil || c.ArchiveURL != env["WORKLOG_ARCHIVE_URL"] || c.S3AccessKey != "id" || string(c.S3SecretKey) != "secret" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

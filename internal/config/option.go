@@ -79,8 +79,12 @@ func table() []Option {
 			set: func(c *Config, v string) error { return parseDuration(&c.RetainCold, v, time.Minute, longest) }},
 		{Name: "WORKLOG_CLEANUP_AT", Default: "03:00 UTC", Help: "when the daily sweep starts, in UTC",
 			set: func(c *Config, v string) error { return parseTimeOfDay(&c.CleanupAt, v) }},
-		{Name: "WORKLOG_ARCHIVE_URL", Help: "where archives go, a file:// URL in DATA_DIR; unset: DATA_DIR/archive",
+		{Name: "WORKLOG_ARCHIVE_URL", Help: "where archives go: a file:// URL in DATA_DIR, or s3://bucket/prefix?endpoint=https://host&region=name; unset: DATA_DIR/archive",
 			set: func(c *Config, v string) error { return parseArchiveURL(&c.ArchiveURL, v, c.DataDir) }},
+		{Name: "AWS_ACCESS_KEY_ID", Help: "who opens an archive at s3://",
+			set: func(c *Config, v string) error { c.S3AccessKey = v; return nil }},
+		{Name: "AWS_SECRET_ACCESS_KEY", Secret: true, Help: "the key that opens an archive at s3://",
+			set: func(c *Config, v string) error { c.S3SecretKey = Secret(v); return nil }},
 	}
 }
 

@@ -171,9 +171,29 @@ func parseArchiveURL(to *string, v, dataDir string) error {
 		return nil
 	}
 	u, err := url.Parse(v)
+	if err == nil && u.Scheme == "s3" {
+		*to = v
+		return checkS3(u)
+	}
 	if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("must be a URL like file:///srv/worklog/archive")
+		return errors.New("must be a URL like file:///srv/worklog/archive or s3://bucket/prefix?endpoint=https://s3.example.org")
 	}
 	*to = "file://" + filepath.Clean(u.Path)
+	return nil
+}
+
+// checkS3 refuses what would fail at night only, with the first sweep.
+func checkS3(u *url.URL) error {
+	q := u.Query()
+	endpoint, err := url.Parse(q.Get("endpoint"))
+	given := q.Has("endpoint")
+	q.Del("endpoint")
+	q.Del("region")
+	switch {
+	case u.Host == "" || u.User != nil || u.Fragment != "" || len(q) > 0:
+		return errors.New("must be a URL like s3://bucket/prefix?endpoint=https://s3.example.org&region=name, without a key")
+	case given && (err != nil || endpoint.Scheme != "http" && endpoint.Scheme != "https" || endpoint.Host == "" || endpoint.User != nil):
+		return errors.New("must name its endpoint by a URL like https://s3.example.org")
+	}
 	return nil
 }
