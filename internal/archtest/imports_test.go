@@ -23,6 +23,9 @@ func rooms() map[string][]string {
 		"~/migrations": {},
 		"~/static":     {},
 
+		"~/internal/ansi":   {},
+		"~/internal/redact": {"~/worklog", "~/internal/ansi"},
+
 		"~/internal/account": {
 			"~/worklog", "github.com/alexedwards/argon2id", "github.com/google/uuid", "golang.org/x/text/unicode/norm", "golang.org/x/time/rate",
 		},
@@ -62,7 +65,7 @@ func rooms() map[string][]string {
 		"~/internal/adapter/transcript": {"~/worklog", "~/internal/adapter/agent"},
 		"~/internal/adapter/otlp":       {"~/worklog", "~/internal/adapter/agent"},
 		"~/internal/adapter/otlp/wire":  {"~/worklog", "go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}, // no gRPC
-		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"}, // a program like any other that uses worklog
+		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"},                                   // a program like any other that uses worklog
 
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
