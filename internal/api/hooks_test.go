@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -236,5 +237,59 @@ func BenchmarkHook(b *testing.B) {
 	input, _ := json.Marshal(strings.Repeat("x", 1000))
 	for i := 0; b.Loop(); i++ {
 		s.hook(token, "PreToolUse", fmt.Sprintf(`,"tool_name":"Bash","tool_use_id":"t%d","tool_input":{"command":%s}`, i, input))
+	}
+}
+
+func TestHooksMayBeLargeAndCompressed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	token := s.user("a@x.test")
+	zipped := func(body string) string {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		if _, err := w.Write([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	large := func(n int, id string) string {
+		return `{"session_id":"s","hook_event_name":"PostToolUse"` + strings.ReplaceAll(bashCall, "t1", id) + `,"tool_response":"` + strings.Repeat("x", n) + `"}`
+	}
+	for _, c := range []struct {
+		body, encoding string
+		status         int
+	}{
+		{large(15<<20, "a"), "", http.StatusNoContent},
+		{large(17<<20, "b"), "", http.StatusRequestEntityTooLarge},
+		{zipped(large(15<<20, "c")), "gzip", http.StatusNoContent},
+		{zipped(large(17<<20, "d")), "gzip", http.StatusRequestEntityTooLarge},
+		{"no gzip", "gzip", http.StatusBadRequest},
+		{large(10, "e"), "br", http.StatusUnsupportedMediaType},
+	} {
+		a := s.do(http.MethodPost, "/api/v1/hooks", token, c.body, "Content-Encoding", c.encoding)
+		if a.status != c.status || a.status == http.StatusNoContent && len(a.body) > 0 {
+			t.Errorf("%d bytes of %q: %d %.200s, want %d", len(c.body), c.encoding, a.status, a.body, c.status)
+		}
+	}
+	if all := s.byKey(token); len(all) != 2 || len(all["s/a"].Details) == 0 || len(all["s/a"].Details) > 256<<10 {
+		t.Errorf("%d entries", len(all))
+	}
+}
+
+func TestADeliveryHasAName(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	token := s.user("a@x.test")
+	for _, name := range []string{"1", "1", "2"} {
+		a := s.do(http.MethodPost, "/api/v1/hooks", token, `{"session_id":"s","hook_event_name":"Notification","message":"Waiting"}`, "Idempotency-Key", name)
+		if a.status != http.StatusNoContent {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	if n := s.count(token); n != 2 {
+		t.Errorf("%d entries", n)
 	}
 }

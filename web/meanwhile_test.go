@@ -1,0 +1,52 @@
+package web
+
+import (
+	"testing"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/account"
+)
+
+func TestATokenThatWasGoodWhenTheDatabaseWentAwayStaysGoodMeanwhile(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	principal := func(id string) *account.Principal { return &account.Principal{Token: &account.Token{ID: id}} }
+	early, late, revoked := [32]byte{1}, [32]byte{2}, [32]byte{3}
+	c := newTokenCache()
+	c.put(early, principal("early"), start, 0)
+	c.put(late, principal("late"), start.Add(time.Hour), 0)
+	c.put(revoked, principal("revoked"), start.Add(time.Hour), 0)
+	c.forget("revoked")
+	away := start.Add(time.Hour + tokenTTL/2)
+	c.lose(away)
+	for _, minutes := range []int{0, 10, 600} {
+		at := away.Add(time.Duration(minutes) * time.Minute)
+		if p, _ := c.get(late, at); minutes > 0 && p != nil {
+			t.Errorf("after %d minutes the token is believed everywhere", minutes)
+		}
+		if c.meanwhile(late, at) == nil {
+			t.Errorf("after %d minutes the token that was checked half a minute before is refused", minutes)
+		}
+		for name, key := range map[string][32]byte{"checked an hour before": early, "revoked": revoked, "unknown": {9}} {
+			if c.meanwhile(key, at) != nil {
+				t.Errorf("after %d minutes the token that was %s is believed", minutes, name)
+			}
+		}
+	}
+	c.forgetAll() // the database is back, and may have revoked anything
+	if c.meanwhile(late, away) != nil {
+		t.Error("a token is believed that has to be checked again")
+	}
+}
+
+func TestAnAnswerOfTheDatabaseEndsItsAbsence(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	c := newTokenCache()
+	c.put([32]byte{1}, &account.Principal{Token: &account.Token{ID: "a"}}, start, 0)
+	c.lose(start)
+	c.put([32]byte{2}, &account.Principal{Token: &account.Token{ID: "b"}}, start.Add(2*tokenTTL), 0)
+	if c.meanwhile([32]byte{1}, start.Add(3*tokenTTL)) != nil {
+		t.Error("an absence that is over keeps an old token good")
+	}
+}
