@@ -66,7 +66,30 @@ func (s *Server) routes() []api.Route {
 		at(post, "/settings/tokens", justNow(), s.createToken),
 		at(post, "/settings/tokens/:id/revoke", signedIn(), s.revokeToken),
 
+		at(get, "/settings/data", signedIn(), s.ownDataPage),
+
 		at(get, "/admin", adminOnly(), s.dashboard),
+		at(get, "/admin/users", adminOnly(), s.usersPage),
+		at(get, "/admin/users/new", adminNow(), s.newUserPage),
+		at(post, "/admin/users", adminNow(), s.createUser),
+		at(get, "/admin/users/:id", adminOnly(), s.userPage),
+		at(post, "/admin/users/:id/link", adminNow(), s.createUserLink),
+		at(post, "/admin/users/:id/disable", adminNow(), s.disableUser),
+		at(post, "/admin/users/:id/role", adminNow(), s.setRole),
+		at(post, "/admin/users/:id/limit", adminNow(), s.setLimit),
+		at(post, "/admin/users/:id/sessions/end-all", adminNow(), s.endUserSession),
+		at(post, "/admin/users/:id/sessions/:session/end", adminNow(), s.endUserSession),
+		at(get, "/admin/users/:id/erase", adminNow(), s.erasePage),
+		at(post, "/admin/users/:id/erase", adminNow(), s.eraseUser),
+		at(get, "/admin/users/:id/entries", adminOnly(), s.readingPage),
+		at(post, "/admin/users/:id/read", adminNow(), s.openReading),
+		at(post, "/admin/users/:id/read/end", adminOnly(), s.closeReading),
+		at(get, "/admin/tokens", adminOnly(), s.adminTokensPage),
+		at(post, "/admin/tokens/:id/revoke", adminNow(), s.adminRevokeToken),
+		at(get, "/admin/holds", adminOnly(), s.holdsPage),
+		at(post, "/admin/holds", adminNow(), s.hold),
+		at(post, "/admin/holds/:id/release", adminNow(), s.release),
+		at(get, "/admin/audit", adminOnly(), s.auditPage),
 	}
 	return append(table, s.api.Routes()...)
 }

@@ -92,13 +92,17 @@ func (s *Server) sessionsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := view.Sessions{Shell: sh, Sessions: make([]view.Session, len(list))}
+	return s.render(c, http.StatusOK, view.SessionsPage(view.Sessions{Shell: sh, Sessions: sessionsOf(list, p.Session)}))
+}
+
+func sessionsOf(list []account.Session, current string) []view.Session {
+	out := make([]view.Session, len(list))
 	for i, x := range list {
-		v.Sessions[i] = view.Session{
-			ID: x.ID, Agent: x.Agent, Address: x.Address, CreatedAt: x.CreatedAt, LastSeen: x.LastSeen, ExpiresAt: x.ExpiresAt, Current: x.ID == p.Session,
+		out[i] = view.Session{
+			ID: x.ID, Agent: x.Agent, Address: x.Address, CreatedAt: x.CreatedAt, LastSeen: x.LastSeen, ExpiresAt: x.ExpiresAt, Current: x.ID == current,
 		}
 	}
-	return s.render(c, http.StatusOK, view.SessionsPage(v))
+	return out
 }
 
 // endSession ends one of the user's sessions; its own one as well.
@@ -135,12 +139,16 @@ func (s *Server) showTokens(c echo.Context, name, secret string) error {
 	}
 	v := view.Tokens{Shell: sh, Tokens: make([]view.Token, len(list)), Secret: secret, Name: name, BaseURL: s.publicURL(c.Request())}
 	for i, t := range list {
-		v.Tokens[i] = view.Token{
-			ID: t.ID, Name: t.Name, Prefix: t.Prefix, Limit: t.Limit, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsed: t.LastUsed,
-			Expired: !t.ExpiresAt.IsZero() && !s.now().Before(t.ExpiresAt), Scopes: words(t.Scopes),
-		}
+		v.Tokens[i] = s.tokenOf(t)
 	}
 	return s.render(c, http.StatusOK, view.TokensPage(v))
+}
+
+func (s *Server) tokenOf(t account.Token) view.Token {
+	return view.Token{
+		ID: t.ID, Name: t.Name, Prefix: t.Prefix, Limit: t.Limit, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsed: t.LastUsed,
+		Expired: !t.ExpiresAt.IsZero() && !s.now().Before(t.ExpiresAt), Scopes: words(t.Scopes),
+	}
 }
 
 func words(scopes []account.Scope) []string {
@@ -228,7 +236,7 @@ func wholeNumber(form url.Values, field string, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > most {
-		return 0, &worklog.Error{Code: worklog.CodeInvalid, Message: "This token can not be made", Fields: []worklog.FieldError{
+		return 0, &worklog.Error{Code: worklog.CodeInvalid, Message: "That number does not fit", Fields: []worklog.FieldError{
 			{Field: field, Message: "must be a whole number from 0 to " + strconv.Itoa(most)},
 		}}
 	}

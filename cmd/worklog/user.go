@@ -19,8 +19,6 @@ import (
 )
 
 const (
-	inviteLife = 7 * 24 * time.Hour
-	resetLife  = 24 * time.Hour
 	// maxPasswordLine bounds what is read from standard input.
 	maxPasswordLine = 4 << 10
 )
@@ -80,9 +78,9 @@ func (cmd userLinkCmd) Run(a *app) error {
 
 // printLink prints the link alone on standard output, and what it is on standard error.
 func printLink(a *app, st *store.Store, cfg config.Config, user account.User) error {
-	kind, life := account.LinkInvite, inviteLife
+	kind, life := account.LinkInvite, account.InviteLife
 	if user.HasPassword {
-		kind, life = account.LinkReset, resetLife
+		kind, life = account.LinkReset, account.ResetLife
 	}
 	secret := account.NewLinkSecret()
 	if err := st.CreateLink(a.ctx, kind, user.ID, account.HashSecret(secret), life); err != nil {

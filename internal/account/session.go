@@ -26,6 +26,12 @@ const (
 	LinkDemo   LinkKind = "demo"   // signs in with one click
 )
 
+// How long the links work that somebody hands over.
+const (
+	InviteLife = 7 * 24 * time.Hour
+	ResetLife  = 24 * time.Hour
+)
+
 // Link is a one-time link. Its secret is never kept.
 type Link struct {
 	Kind      LinkKind

@@ -33,12 +33,13 @@ type Store interface {
 	FinishErasure(ctx context.Context, user int64) error
 	Endings(ctx context.Context) (erased, revoked []store.Ended, err error)
 	Installation(ctx context.Context) (string, error)
+	Objects(ctx context.Context, owner int64, after string, limit int) ([]store.ArchiveObject, error)
+	ForgetObject(ctx context.Context, name string) error
 }
 
 // Archive is where payloads of old entries lie.
 type Archive interface {
-	// DropOwner deletes every object of an owner. It is no error if there is none.
-	DropOwner(ctx context.Context, owner int64) error
+	Drop(ctx context.Context, name string) error
 }
 
 // Worker erases and keeps the ledger.
@@ -50,7 +51,7 @@ type Worker struct {
 	kick    chan struct{}
 }
 
-// New returns a worker; archive may be nil.
+// New returns a worker.
 func New(st Store, archive Archive, file *ledger.File, log *slog.Logger) *Worker {
 	return &Worker{store: st, archive: archive, ledger: file, log: log, kick: make(chan struct{}, 1)}
 }
@@ -142,10 +143,8 @@ func (w *Worker) Finish(ctx context.Context, user int64, progress func(entries i
 		case <-time.After(pause):
 		}
 	}
-	if w.archive != nil {
-		if err := w.archive.DropOwner(ctx, user); err != nil {
-			return fmt.Errorf("archive: %w", err)
-		}
+	if err := w.dropObjects(ctx, user); err != nil {
+		return fmt.Errorf("archive: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -154,6 +153,34 @@ func (w *Worker) Finish(ctx context.Context, user int64, progress func(entries i
 	}
 	w.log.Info("user erased", "user", user)
 	return nil
+}
+
+// objectsAtOnce is how many objects are read at a time.
+const objectsAtOnce = 100
+
+// dropObjects deletes what the archive holds of a user. An object that a sweep is just writing finds no entries to point
+// to it, and the next sweep removes it as empty.
+func (w *Worker) dropObjects(ctx context.Context, user int64) error {
+	for {
+		list, err := w.store.Objects(ctx, user, "", objectsAtOnce)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, o := range list {
+			if err := w.dropObject(ctx, o.Name); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *Worker) dropObject(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	if err := w.archive.Drop(ctx, name); err != nil {
+		return err
+	}
+	return w.store.ForgetObject(ctx, name)
 }
 
 func (w *Worker) some(ctx context.Context, user int64) (int64, error) {

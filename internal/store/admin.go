@@ -252,16 +252,16 @@ func (a Admin) CreateToken(ctx context.Context, t account.Token, hash []byte) er
 	})
 }
 
-// RevokeToken ends anybody's token everywhere.
-func (a Admin) RevokeToken(ctx context.Context, id string) error {
+// RevokeToken ends anybody's token everywhere and returns whose it was.
+func (a Admin) RevokeToken(ctx context.Context, id string) (owner int64, err error) {
 	if uuid.Validate(id) != nil {
-		return errNoToken()
+		return 0, errNoToken()
 	}
-	return a.s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		owner, err := revokeToken(ctx, tx, 0, id)
-		if err != nil {
+	err = a.s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if owner, err = revokeToken(ctx, tx, 0, id); err != nil {
 			return err
 		}
 		return record(ctx, tx, a.by, account.Act{Action: account.ActTokenRevoke, Subject: owner, Object: id})
 	})
+	return owner, err
 }

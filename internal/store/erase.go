@@ -173,6 +173,9 @@ func (s *Store) EraseSome(ctx context.Context, user int64) (n int64, err error) 
 			if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
 				return err
 			}
+			if _, err := tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx); err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, s.statsUpsert([]*statsRow{delta}))
 		return err
@@ -200,8 +203,10 @@ func (s *Store) FinishErasure(ctx context.Context, user int64) error {
 		if _, err := s.lockErasing(ctx, tx, user); err != nil {
 			return err
 		}
-		n, err := tx.NewSelect().Model((*workLog)(nil)).Where("w.owner_id = ?", user).Limit(1).Count(ctx)
-		if err == nil && n > 0 {
+		var left bool
+		err := tx.NewRaw(`SELECT EXISTS (SELECT FROM work_logs WHERE owner_id = ?0) OR EXISTS (SELECT FROM conversations WHERE owner_id = ?0)
+			OR EXISTS (SELECT FROM archive_objects WHERE owner_id = ?0 AND rows > 0)`, user).Scan(ctx, &left)
+		if err == nil && left {
 			err = fmt.Errorf("erase user %d: entries are left", user)
 		}
 		if err != nil {

@@ -307,7 +307,7 @@ func TestEndingsAreErasedUsersAndRevokedTokens(t *testing.T) {
 	_, by := b.admin(t, "root@example.org")
 	gone, _ := b.token(t, "gone")
 	b.token(t, "good")
-	if err := by.RevokeToken(b.ctx, gone); err != nil {
+	if _, err := by.RevokeToken(b.ctx, gone); err != nil {
 		t.Fatal(err)
 	}
 	erased, revoked, err := b.Endings(b.ctx)

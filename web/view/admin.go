@@ -9,6 +9,10 @@ type adminSection struct{ path, name string }
 func adminSections() []adminSection {
 	return []adminSection{
 		{"/admin", "Dashboard"},
+		{"/admin/users", "Users"},
+		{"/admin/tokens", "Tokens"},
+		{"/admin/holds", "Holds"},
+		{"/admin/audit", "Audit"},
 	}
 }
 

@@ -213,6 +213,14 @@ func detailsLabel(r Row) string {
 // cut reports whether the row holds only the beginning of its details.
 func cut(r Row) bool { return r.DetailsBytes > len(r.Details) }
 
+// archivedLabel is the link to what lies in the archive.
+func archivedLabel(r Row) string {
+	if r.DetailsBytes == 0 {
+		return "Show the facts from the archive"
+	}
+	return "Show " + size(r.DetailsBytes) + " from the archive"
+}
+
 // fact is one line of metadata.
 type fact struct{ key, value string }
 

@@ -74,7 +74,7 @@ func pagesOf(s string) map[string]templ.Component {
 	sh.Sidebar.Conversations = []view.Conversation{c, mine}
 	feed := view.Feed{Path: "/", Filter: view.Filter{Text: "q" + s}, Rows: []view.Row{rowOf(s)}, Older: 3, Epoch: s}
 	set := view.Setup{BaseURL: "http://" + s, Key: "k" + s}
-	return map[string]templ.Component{
+	return withAdmin(map[string]templ.Component{
 		"row":           view.EntryRow(rowOf(s)),
 		"older":         view.OlderRows(feed),
 		"activity":      view.ActivityPage(view.Activity{Shell: sh, Feed: feed, Setup: set}),
@@ -88,7 +88,7 @@ func pagesOf(s string) map[string]templ.Component {
 		"tokens":        view.TokensPage(view.Tokens{Shell: sh, Secret: "s", Name: s, BaseURL: s, Tokens: []view.Token{{ID: "1", Name: s, Prefix: s, Scopes: []string{s}}}}),
 		"token-new":     view.NewTokenPage(view.NewToken{Shell: sh, Error: "e" + s, Form: view.TokenForm{Name: s, Limit: s, Expires: s}}),
 		"sessions":      view.SessionsPage(view.Sessions{Shell: sh, Sessions: []view.Session{{ID: "1", Agent: s, Address: s}}}),
-	}
+	}, sh, s)
 }
 
 // S-02, S-03, S-04, S-17.
@@ -162,6 +162,10 @@ func addresses() []string {
 		`templ.SafeURL("/conversations/" + r.ConversationID)`,
 		`templ.SafeURL("/settings/sessions/" + x.ID + "/end")`, `templ.SafeURL("/settings/tokens/" + t.ID + "/revoke")`, `templ.SafeURL(f.Path)`, `templ.SafeURL(f.olderURL())`, `templ.SafeURL(f.url(Filter{}))`,
 		`templ.SafeURL(f.url(f.Filter))`, `templ.SafeURL(f.url(to))`, `templ.SafeURL(path)`, `templ.SafeURL(v.Action)`, `templ.SafeURL(x.path)`, `templ.SafeURL(v.nextURL())`, `templ.URL(v.LinkHref)`, `url`,
+		`u.link("")`, `v.nextURL()`, `v.User.link("")`, `v.User.link("/link")`, `v.User.link("/role")`, `v.User.link("/disable")`, `v.User.link("/limit")`, `v.User.link("/sessions/" + x.ID + "/end")`,
+		`v.User.link("/sessions/end-all")`, `v.User.link("/entries")`, `v.User.link("/export")`, `v.User.link("/erase")`, `v.User.link("/read")`, `v.User.link("/read/end")`, `v.About.link("")`,
+		`auditAbout(v.User)`, `userURL(owner)`, `userURL(h.OwnerID)`, `userURL(id)`, `revokeURL(t)`, `releaseURL(h)`, `v.url(which, "")`, `v.url(v.Which, v.Next)`, `v.url(v.Action, v.Next)`, `v.url("", 0)`,
+		`v.url(c.ID, 0)`, `v.url(r.ConversationID, 0)`, `v.url(v.Conversation.ID, v.Older)`,
 	}
 }
 
