@@ -20,6 +20,9 @@ func (s *Server) entry(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.archive.Fill(ctx, &row); err != nil {
+		s.log.Warn("an archived payload can not be read", "entry", row.ID, "error", err)
+	}
 	v := view.EntryPage{Row: rowOf(row)}
 	if v.Conversation, err = s.conversationOfEntry(ctx, p, row); err != nil {
 		return err

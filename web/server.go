@@ -19,9 +19,11 @@ import (
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 )
 
@@ -34,7 +36,9 @@ type Deps struct {
 	Config  config.Config
 	Log     *slog.Logger
 	Version string
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time   // nil: time.Now
+	Sweeper *retention.Sweeper // nil: nobody sweeps
+	Archive *archive.Archive   // nil: there is none
 
 	Demo    bool              // pages say that this is a demo
 	Metrics http.Handler      // answers /metrics for admins; nil: 404
@@ -62,6 +66,8 @@ type Server struct {
 	demo    bool
 	metrics http.Handler
 	observe func(Observation)
+	sweeper *retention.Sweeper
+	archive *archive.Archive
 
 	echo      *echo.Echo
 	table     []api.Route
@@ -82,7 +88,7 @@ type Server struct {
 func New(d Deps) *Server {
 	s := &Server{
 		store: d.Store, ingest: d.Ingest, hub: d.Hub, api: d.API, cfg: d.Config, log: d.Log, version: d.Version,
-		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe,
+		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe, sweeper: d.Sweeper, archive: d.Archive,
 		origin: http.NewCrossOriginProtection(), passwords: account.NewPasswords(), throttle: account.NewThrottle(),
 		tokens: newTokenCache(), totals: totals{store: d.Store},
 	}

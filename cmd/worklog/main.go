@@ -42,6 +42,9 @@ type cli struct {
 	User        userCmd        `cmd:"" help:"Manage users, in the database of the server."`
 	Token       tokenCmd       `cmd:"" help:"Manage tokens, in the database of the server."`
 	Migrate     migrateCmd     `cmd:"" help:"Change or show the version of the database schema."`
+	Cleanup     cleanupCmd     `cmd:"" help:"Sweep now: compress, archive and delete old entries, in the database of the server."`
+	Restore     restoreCmd     `cmd:"" help:"Bring old entries back from the archive, in the database of the server."`
+	Archive     archiveCmd     `cmd:"" help:"Look after the archive of the server."`
 	Demo        demoCmd        `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask whether the server on this machine is ready."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
 	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
 	"github.com/worklogdev/worklog/internal/postgres"
+	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/web"
 )
@@ -50,6 +52,9 @@ func (cmd serveCmd) Run(a *app) error {
 	if err := p.openDatabase(a.ctx); err != nil {
 		return err
 	}
+	if p.sweeper, p.archive, err = newSweeper(a.ctx, p.store, cfg, log, a.now); err != nil {
+		return err
+	}
 	p.build()
 	return p.serve(a.ctx)
 }
@@ -67,6 +72,8 @@ type program struct {
 	hub      *hub.Hub
 	ingest   *ingest.Service
 	hooks    *hookdoor.Door
+	sweeper  *retention.Sweeper
+	archive  *archive.Archive
 	api      *api.API
 	web      *web.Server
 	metrics  *metrics
@@ -96,10 +103,10 @@ func (p *program) build() {
 	})
 	p.ingest = ingest.New(p.store, p.store, p.limiter, p.hub.Hint, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
 	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
-	p.api = api.New(api.Deps{Store: p.store, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
+	p.api = api.New(api.Deps{Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{
-		Store: p.store, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
+		Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
 		Metrics: p.metrics.handler(), Observe: p.metrics.observe,
 	})
 }
@@ -122,6 +129,7 @@ func (p *program) serve(ctx context.Context) error {
 	parts.run("web", background, p.web.Run)
 	parts.run("control", background, func(ctx context.Context) error { return p.store.Listen(ctx, p.web.Control) })
 	parts.run("deletions", background, p.finishDeletions)
+	parts.run("retention", background, p.sweeper.Serve)
 	writing, stopWriting := context.WithCancel(context.Background())
 	writer := newParts(p.log)
 	writer.run("ingest", writing, p.ingest.Run)

@@ -14,32 +14,38 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/worklogdev/worklog/internal/account"
-	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/adapter/otlp"
+	"github.com/worklogdev/worklog/internal/archive"
+	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
 
 // Deps is what an API is built from.
 type Deps struct {
-	Store  *store.Store
-	Ingest *ingest.Service
-	Hooks  *hookdoor.Door // nil: one that is made of the store and the write path
-	Hub    *hub.Hub
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+	Store   *store.Store
+	Sweeper *retention.Sweeper // nil: nobody sweeps
+	Archive *archive.Archive   // nil: there is none
+	Ingest  *ingest.Service
+	Hooks   *hookdoor.Door // nil: one that is made of the store and the write path
+	Hub     *hub.Hub
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
 }
 
 // API answers programs.
 type API struct {
-	store  *store.Store
-	ingest *ingest.Service
-	hooks  *hookdoor.Door
-	hub    *hub.Hub
-	log    *slog.Logger
-	now    func() time.Time
+	store   *store.Store
+	sweeper *retention.Sweeper
+	archive *archive.Archive
+	ingest  *ingest.Service
+	hooks   *hookdoor.Door
+	hub     *hub.Hub
+	log     *slog.Logger
+	now     func() time.Time
 
 	large   *semaphore.Weighted // bytes of large bodies that are being read, see reserve
 	buffers *sync.Pool          // of *bytes.Buffer
@@ -48,7 +54,7 @@ type API struct {
 
 // New returns the API.
 func New(d Deps) *API {
-	a := &API{store: d.Store, ingest: d.Ingest, hooks: d.Hooks, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers(), traces: otlp.NewTraces()}
+	a := &API{store: d.Store, sweeper: d.Sweeper, archive: d.Archive, ingest: d.Ingest, hooks: d.Hooks, hub: d.Hub, log: d.Log, now: d.Now, large: semaphore.NewWeighted(maxLargeBytes), buffers: newBuffers(), traces: otlp.NewTraces()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +99,8 @@ func (a *API) Routes() []Route {
 		{post, "/otlp/:token/v1/metrics", address, a.otlpMetrics},
 		{get, "/api/v1/stats", read, a.stats},
 		{get, "/api/v1/admin/stats", admin, a.adminStats},
+		{get, "/api/v1/admin/cleanup", admin, a.sweeps},
+		{post, "/api/v1/admin/cleanup", admin, a.cleanup},
 		{get, "/api/openapi.yaml", public, a.openAPI},
 	}
 }

@@ -153,6 +153,9 @@ func (a *API) entry(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.archive.Fill(c.Request().Context(), &row); err != nil {
+		a.log.Warn("an archived payload can not be read", "entry", row.ID, "error", err)
+	}
 	return a.write(c, http.StatusOK, row.Entry.AppendJSON)
 }
 

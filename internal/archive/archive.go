@@ -245,9 +245,9 @@ func (a *Archive) fetch(ctx context.Context, o store.ArchiveObject) ([]byte, err
 }
 
 // Fill puts details and metadata of an archived entry into the row and says in its Archive what became of it. Of any
-// other row it does nothing. The error, if any, is for the log: the row is fit to be shown.
+// other row it does nothing, nor does a nil archive. The error, if any, is for the log: the row is fit to be shown.
 func (a *Archive) Fill(ctx context.Context, row *store.Row) error {
-	if row.ArchiveName == "" {
+	if a == nil || row.ArchiveName == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, fillTimeout)

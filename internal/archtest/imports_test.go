@@ -30,7 +30,7 @@ func rooms() map[string][]string {
 			"~/worklog", "github.com/alexedwards/argon2id", "github.com/google/uuid", "golang.org/x/text/unicode/norm", "golang.org/x/time/rate",
 		},
 		"~/internal/archive":  {"~/worklog", "~/internal/store", "github.com/google/uuid", "github.com/klauspost/compress", "github.com/minio/minio-go/v7", "golang.org/x/sync/semaphore"},
-		"~/internal/change":   {"~/worklog"},
+		"~/internal/change":   {"~/worklog", "~/internal/redact"},
 		"~/internal/config":   {},
 		"~/internal/erasure":  {"~/internal/ledger", "~/internal/store"},
 		"~/internal/hub":      {"~/worklog"},
@@ -52,7 +52,7 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/change", "~/internal/limit", "~/internal/store", "github.com/google/uuid",
 		},
 		"~/internal/api": {
-			"~/worklog", "~/internal/account", "~/internal/adapter/otlp", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
+			"~/worklog", "~/internal/account", "~/internal/archive", "~/internal/retention", "~/internal/adapter/otlp", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
 			"~/internal/store", "github.com/google/uuid", "github.com/labstack/echo/v4", "golang.org/x/sync/semaphore",
 		},
 		"~/internal/hookdoor": {
@@ -69,7 +69,7 @@ func rooms() map[string][]string {
 
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
-			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/config", "~/internal/hub",
+			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/retention", "~/internal/config", "~/internal/hub",
 			"~/internal/ingest", "~/internal/problem", "~/internal/sse", "~/internal/store",
 			"github.com/a-h/templ", "github.com/alexedwards/scs/v2", "github.com/google/uuid", "github.com/labstack/echo/v4",
 		},

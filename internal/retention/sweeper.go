@@ -93,11 +93,18 @@ type Options struct {
 	scheduled time.Time
 }
 
+func (o Options) by() string {
+	if o.By == "" {
+		return "command"
+	}
+	return o.By
+}
+
 // Run sweeps once, or counts what a sweep would do. The error says why there was no sweep, or that ctx ended it; a step
 // that was stopped is in the report.
 func (s *Sweeper) Run(ctx context.Context, o Options) (Report, error) {
 	if o.DryRun {
-		return s.count(ctx)
+		return s.count(ctx, o)
 	}
 	lost, release, err := s.store.LockRetention(ctx)
 	if err != nil {
@@ -108,9 +115,9 @@ func (s *Sweeper) Run(ctx context.Context, o Options) (Report, error) {
 }
 
 // count is a dry run.
-func (s *Sweeper) count(ctx context.Context) (Report, error) {
+func (s *Sweeper) count(ctx context.Context, o Options) (Report, error) {
 	now := s.now()
-	r := Report{DryRun: true, Sweep: store.Sweep{State: store.SweepDone, StartedAt: now}}
+	r := Report{DryRun: true, Sweep: store.Sweep{StartedBy: o.by(), State: store.SweepDone, StartedAt: now}}
 	for _, st := range s.steps(now) {
 		owners, err := s.store.CountDue(ctx, st.due)
 		if err != nil {
@@ -138,10 +145,7 @@ func (s *Sweeper) count(ctx context.Context) (Report, error) {
 func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Context) error) (Report, error) {
 	now := s.now()
 	p := &pass{Sweeper: s, options: o, now: now, lost: lost}
-	p.report.Sweep = store.Sweep{StartedBy: o.By, StartedAt: now, UpdatedAt: now}
-	if o.By == "" {
-		p.report.StartedBy = "command"
-	}
+	p.report.Sweep = store.Sweep{StartedBy: o.by(), StartedAt: now, UpdatedAt: now}
 	if o.UserID != 0 {
 		p.report.UserID = &o.UserID
 	}

@@ -102,3 +102,27 @@ func (s *Store) RestoreEntries(ctx context.Context, owner int64, payloads []Payl
 	})
 	return moved, empty, err
 }
+
+// FindConversation finds a conversation by its key or id: of one owner, or with owner 0 of anybody, if there is only one.
+func (s *Store) FindConversation(ctx context.Context, owner int64, name string) (Conversation, error) {
+	q := selectConversations(s.db).Where("c.deleted_at IS NULL").Limit(2)
+	if uuid.Validate(name) == nil {
+		q = q.Where("(c.id = ? OR c.key = ?)", name, name)
+	} else {
+		q = q.Where("c.key = ?", name)
+	}
+	if owner != 0 {
+		q = q.Where("c.owner_id = ?", owner)
+	}
+	var list []conversation
+	if err := q.Scan(ctx, &list); err != nil {
+		return Conversation{}, mapError(err)
+	}
+	switch len(list) {
+	case 0:
+		return Conversation{}, errNoConversation()
+	case 1:
+		return list[0].public(), nil
+	}
+	return Conversation{}, worklog.Errorf(worklog.CodeConflict, "several users have a conversation of this name")
+}

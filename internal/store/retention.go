@@ -80,10 +80,10 @@ func (s *Store) DueEntries(ctx context.Context, from worklog.StorageStatus, d Du
 
 // OwnerCount is how many entries of an owner a step is for, and how many bytes they have in the database.
 type OwnerCount struct {
-	Owner   int64
-	Email   string
-	Entries int64
-	Bytes   int64
+	Owner   int64  `json:"-"`
+	Email   string `json:"owner"`
+	Entries int64  `json:"entries"`
+	Bytes   int64  `json:"bytes"`
 }
 
 // CountDue counts what is due, per owner, most entries first. It changes nothing.
