@@ -16,6 +16,9 @@ import (
 // initTimeout bounds the creation of a cluster, which takes about two seconds on a slow disk.
 const initTimeout = 2 * time.Minute
 
+// walSegment is the size of a file of PostgreSQL's log in megabytes.
+const walSegment = "1"
+
 // cluster is a data directory together with the programs that open it.
 type cluster struct {
 	dir     string // Options.Dir, absolute
@@ -112,6 +115,9 @@ func (c cluster) create(ctx context.Context, major int, sync bool) error {
 
 // initdb tries the locales from the best to the one that every system has. The collation is always C: it is fast and
 // no change of the system's C library can break an index. The character type decides what ILIKE and lower take for a letter.
+//
+// A young cluster fills every new segment of its log with zeros while commits wait: 16 MB took 90 to 160 ms on a disk
+// where 1 MB went unnoticed.
 func (c cluster) initdb(ctx context.Context, data string, lock *os.File, major int) error {
 	locales := [][]string{{"--locale=C", "--lc-ctype=C.UTF-8"}, {"--locale=C"}}
 	if major >= 17 {
@@ -120,7 +126,7 @@ func (c cluster) initdb(ctx context.Context, data string, lock *os.File, major i
 	var failed error
 	for _, locale := range locales {
 		args := append([]string{
-			"--username=" + role, "--auth=trust", "--encoding=UTF8", "--data-checksums", "--no-instructions", "--no-sync",
+			"--username=" + role, "--auth=trust", "--encoding=UTF8", "--data-checksums", "--no-instructions", "--no-sync", "--wal-segsize=" + walSegment,
 		}, locale...)
 		out, err := c.run(ctx, data, lock, "", "initdb", args...)
 		if err == nil {

@@ -12,12 +12,8 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-const (
-	// unfileBatch is how many entries lose their conversation in one transaction: its owner's writers wait that long.
-	unfileBatch = 100
-	// unfilePause lets the owner's writers in between two batches.
-	unfilePause = 5 * time.Millisecond
-)
+// unfileBatch is how many entries lose their conversation in one transaction: its owner's writers wait that long.
+const unfileBatch = 100
 
 // DeleteConversation hides a conversation of the owner and appends an entry that says so, in one short transaction.
 // Its entries stay. FinishDeletions does the rest.
@@ -110,45 +106,47 @@ func (s *Store) FinishDeletions(ctx context.Context) error {
 }
 
 func (s *Store) finishDeletion(ctx context.Context, owner int64, id string) error {
-	for {
-		var n int64
-		err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
+	for after := int64(0); ; {
+		var seqs []int64
+		began := time.Now()
+		err := s.inBackgroundTx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
 			if _, err = s.lockOwners(ctx, tx, owner); err != nil {
 				return err
 			}
-			if n, err = unfile(ctx, tx, owner, id); err != nil || n > 0 {
+			if seqs, err = unfile(ctx, tx, owner, id, after); err != nil || len(seqs) > 0 {
 				return err
 			}
 			_, err = tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ? AND c.id = ?", owner, id).Exec(ctx)
 			return err
 		})
-		if err != nil || n == 0 {
+		if err != nil || len(seqs) == 0 {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(unfilePause):
+		after = seqs[len(seqs)-1] // what lies before is dead in the index, and costs time until it is vacuumed
+		if err := pace(ctx, time.Since(began)); err != nil {
+			return err
 		}
 	}
 }
 
-// unfile sets the conversation of some entries to NULL and returns how many. It takes no rev: a row does not show its conversation.
-func unfile(ctx context.Context, tx bun.Tx, owner int64, id string) (int64, error) {
-	some := tx.NewSelect().Model((*workLog)(nil)).Column("seq").
-		Where("w.owner_id = ? AND w.conversation_id = ?", owner, id).Order("w.seq").Limit(unfileBatch)
-	res, err := tx.NewUpdate().Model((*workLog)(nil)).Set("conversation_id = NULL").Where("w.owner_id = ? AND w.seq IN (?)", owner, some).Exec(ctx)
-	if err != nil {
-		return 0, err
+// unfile sets the conversation of some entries after a seq to NULL and returns theirs. It takes no rev: a row does not
+// show its conversation.
+func unfile(ctx context.Context, tx bun.Tx, owner int64, id string, after int64) (seqs []int64, err error) {
+	err = tx.NewSelect().Model((*workLog)(nil)).Column("seq").
+		Where("w.owner_id = ? AND w.conversation_id = ? AND w.seq > ?", owner, id, after).Order("w.seq").Limit(unfileBatch).Scan(ctx, &seqs)
+	if err != nil || len(seqs) == 0 {
+		return nil, err
 	}
-	return res.RowsAffected()
+	_, err = tx.NewUpdate().Model((*workLog)(nil)).Set("conversation_id = NULL").Where("w.owner_id = ? AND w.seq IN (?)", owner, bun.List(seqs)).Exec(ctx)
+	return seqs, err
 }
 
 // copyKeep copies a conversation's keep to its entries, in paced batches.
 func (s *Store) copyKeep(ctx context.Context, owner int64, id string, keep bool) error {
 	for after := int64(0); ; {
 		var n int64
-		err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		began := time.Now()
+		err := s.inBackgroundTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 			if _, err := s.lockOwners(ctx, tx, owner); err != nil {
 				return err
 			}
@@ -165,6 +163,8 @@ func (s *Store) copyKeep(ctx context.Context, owner int64, id string, keep bool)
 		if err != nil || n == 0 {
 			return err
 		}
-		time.Sleep(unfilePause)
+		if err := pace(ctx, time.Since(began)); err != nil {
+			return err
+		}
 	}
 }
