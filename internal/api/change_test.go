@@ -170,6 +170,9 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	}
 	must[worklog.Stats](t)(c.Stats(ctx))
 	must[worklog.Stats](t)(s.client(s.user("admin@x.test", account.ScopeAdmin)).AdminStats(ctx))
+	for method, body := range map[string]string{http.MethodGet: "", http.MethodPost: `{"dry_run":true}`} {
+		s.do(method, "/api/v1/admin/cleanup", s.user("admin@x.test", account.ScopeAdmin), body)
+	}
 	if err := c.DeleteConversation(ctx, made.ID); err != nil {
 		t.Error(err)
 	}

@@ -18,10 +18,12 @@ import (
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
+	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/web"
@@ -58,6 +60,8 @@ type server struct {
 	store *store.Store
 	clock *clock
 	spec  *contract // every answer is held against it
+
+	archiveDir string
 }
 
 func newServer(t testing.TB) *server {
@@ -71,11 +75,18 @@ func newServerWithLimit(t testing.TB, perMinute int) *server {
 	limiter := limit.New(limit.Options{PerMinute: perMinute, Import: 20_000, Now: s.clock.now})
 	h := hub.New(web.NewSource(s.store), hub.Options{})
 	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{AgentLimit: agentLimit, Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
-	a := api.New(api.Deps{Store: s.store, Ingest: ing, Hub: h, Now: s.clock.now})
+	s.archiveDir = t.TempDir()
+	bucket, err := archive.Open("file://"+s.archiveDir, archive.Credentials{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arch := archive.New(bucket, "00000000-0000-4000-8000-000000000001", s.store)
+	sweeper := retention.New(s.store, arch, retention.Settings{Hot: 7 * 24 * time.Hour, Warm: 30 * 24 * time.Hour, Cold: 90 * 24 * time.Hour, Now: s.clock.now})
+	a := api.New(api.Deps{Store: s.store, Sweeper: sweeper, Archive: arch, Ingest: ing, Hub: h, Now: s.clock.now})
 	w := web.New(web.Deps{Store: s.store, Ingest: ing, Hub: h, API: a, Now: s.clock.now, Config: config.Config{ListenAddr: "127.0.0.1:0"}})
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	for _, run := range []func(context.Context) error{h.Run, ing.Run} {
+	for _, run := range []func(context.Context) error{h.Run, ing.Run, sweeper.Serve} {
 		parts.Go(func() {
 			if err := run(ctx); err != nil {
 				t.Error(err)
