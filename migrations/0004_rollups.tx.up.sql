@@ -31,36 +31,36 @@ CREATE TABLE rollup_open (
 CREATE INDEX rollup_open_created_at ON rollup_open (open, created_at);
 
 CREATE TABLE rollup_entries (
-    grain  text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day')),
+    grain  text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day', 'week')),
     bucket timestamptz NOT NULL,
     type   text        NOT NULL,
     status text        NOT NULL,
-    n      bigint      NOT NULL,
+    n      integer      NOT NULL,
     PRIMARY KEY (grain, bucket, type, status)
 ) WITH (fillfactor = 70);
 
 CREATE TABLE rollup_owners (
-    grain    text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day')),
+    grain    text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day', 'week')),
     bucket   timestamptz NOT NULL,
     owner_id bigint      NOT NULL,
-    n        bigint      NOT NULL,
-    failed   bigint      NOT NULL,
+    n        integer      NOT NULL,
+    failed   integer      NOT NULL,
     PRIMARY KEY (grain, bucket, owner_id)
 ) WITH (fillfactor = 70);
 
 CREATE TABLE rollup_tools (
-    grain     text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day')),
+    grain     text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day', 'week')),
     bucket    timestamptz NOT NULL,
     tool      text        NOT NULL, -- empty: those beyond the first 200 of the bucket
-    n         bigint      NOT NULL,
-    failed    bigint      NOT NULL,
+    n         integer      NOT NULL,
+    failed    integer      NOT NULL,
     durations integer[]   NOT NULL, -- how many took how long, in places that grow by the factor 2^(1/4) from a millisecond on
     PRIMARY KEY (grain, bucket, tool)
 ) WITH (fillfactor = 70);
 
 -- Drafts by what became of them, at the moment at which they were counted.
 CREATE TABLE rollup_ledger (
-    grain     text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day')),
+    grain     text        NOT NULL CHECK (grain IN ('minute', 'hour', 'day', 'week')),
     bucket    timestamptz NOT NULL,
     stored    bigint      NOT NULL,
     updated   bigint      NOT NULL,

@@ -10,10 +10,11 @@ const (
 	Minute Grain = "minute"
 	Hour   Grain = "hour"
 	Day    Grain = "day"
+	Week   Grain = "week" // from Monday on; keeps long windows short
 )
 
 // Grains returns every grain, the finest first.
-func Grains() [3]Grain { return [3]Grain{Minute, Hour, Day} }
+func Grains() [4]Grain { return [4]Grain{Minute, Hour, Day, Week} }
 
 // Width is how long a bucket of g is.
 func (g Grain) Width() time.Duration {
@@ -22,8 +23,10 @@ func (g Grain) Width() time.Duration {
 		return time.Minute
 	case Hour:
 		return time.Hour
-	default:
+	case Day:
 		return 24 * time.Hour
+	default:
+		return 7 * 24 * time.Hour
 	}
 }
 
@@ -52,8 +55,8 @@ type Span struct {
 	From, To time.Time
 }
 
-// Cover returns the fewest spans that together are [from, to), both of which must begin a minute: whole days where
-// they fit, hours and minutes at the edges.
+// Cover returns the fewest spans that together are [from, to), both of which must begin a minute: whole weeks where
+// they fit, days, hours and minutes at the edges.
 func Cover(from, to time.Time) []Span {
 	if !from.Before(to) {
 		return nil

@@ -9,8 +9,11 @@ import (
 )
 
 const (
-	// Pace is how often the worker looks for news: what is counted is at most about that old.
+	// Pace is how often the worker counts at most while there is news: what is counted is at most about that old.
 	Pace = time.Second
+	// sweepEvery is how often it looks without having been woken: another process may have been killed between its
+	// commit and its count.
+	sweepEvery = 15 * time.Second
 	// pruneEvery is how often old buckets are deleted.
 	pruneEvery = time.Minute
 )
@@ -26,6 +29,7 @@ type Worker struct {
 	store Store
 	log   *slog.Logger
 	now   func() time.Time
+	wake  chan struct{} // one slot
 }
 
 // NewWorker returns a worker; it does nothing until Run. A nil now is time.Now.
@@ -33,18 +37,24 @@ func NewWorker(st Store, log *slog.Logger, now func() time.Time) *Worker {
 	if now == nil {
 		now = time.Now
 	}
-	return &Worker{store: st, log: log, now: now}
+	return &Worker{store: st, log: log, now: now, wake: make(chan struct{}, 1)}
 }
 
-// Run counts until ctx ends. While there is a backlog it counts without a pause.
+// Wake says that something was committed, or that somebody looks. It never blocks.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run counts until ctx ends: soon after it was woken, without a pause while there is a backlog, and now and then anyway.
 func (w *Worker) Run(ctx context.Context) error {
-	tick := time.NewTicker(Pace)
-	defer tick.Stop()
 	var pruned time.Time
 	failing := false
 	for {
-		more, err := w.step(ctx)
-		if err == nil && time.Since(pruned) >= pruneEvery {
+		p, err := w.step(ctx)
+		if err == nil && !p.Idle && time.Since(pruned) >= pruneEvery {
 			pruned = time.Now()
 			err = w.store.PruneRollups(ctx, w.now())
 		}
@@ -52,25 +62,46 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.log.Warn("statistics are behind", "error", err)
 		}
 		failing = err != nil
-		if more && err == nil && ctx.Err() == nil {
+		if p.More && err == nil && ctx.Err() == nil {
 			continue
 		}
-		select {
-		case <-ctx.Done():
+		if p.Idle || failing {
+			w.Wake() // what is to be counted still is
+		}
+		if !w.pause(ctx) {
 			return nil
-		case <-tick.C:
 		}
 	}
 }
 
+// pause waits for the next step, and reports whether there is to be one.
+func (w *Worker) pause(ctx context.Context) bool {
+	began := time.Now()
+	sweep := time.NewTimer(sweepEvery)
+	defer sweep.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-sweep.C:
+		return true
+	case <-w.wake:
+	}
+	sweep.Reset(max(Pace-time.Since(began), 0))
+	select {
+	case <-ctx.Done():
+		return false
+	case <-sweep.C:
+		return true
+	}
+}
+
 // step counts once. A panic costs this step only: nothing of it is committed.
-func (w *Worker) step(ctx context.Context) (more bool, err error) {
+func (w *Worker) step(ctx context.Context) (p Progress, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			w.log.Error("panic while counting", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	p, err := w.store.RollUp(ctx, w.now(), 0)
-	return p.More, err
+	return w.store.RollUp(ctx, w.now(), 0)
 }

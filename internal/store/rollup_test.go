@@ -314,7 +314,7 @@ func TestOldBucketsAndMemoriesAreDropped(t *testing.T) {
 		age                           time.Duration
 		minutes, hours, days, remains int
 	}{
-		{0, 3, 3, 3, 2}, {25 * time.Hour, 3, 3, 3, 1}, {51 * time.Hour, 0, 3, 3, 1}, {16 * 24 * time.Hour, 0, 0, 3, 1}, {101 * 24 * time.Hour, 0, 0, 3, 0}, {402 * 24 * time.Hour, 0, 0, 0, 0},
+		{0, 3, 3, 3, 2}, {25 * time.Hour, 3, 3, 3, 1}, {51 * time.Hour, 0, 3, 3, 1}, {16 * 24 * time.Hour, 0, 0, 3, 1}, {101 * 24 * time.Hour, 0, 0, 3, 0}, {408 * 24 * time.Hour, 0, 0, 0, 0},
 	} {
 		if err := b.PruneRollups(b.ctx, start.Add(step.age)); err != nil {
 			t.Fatal(err)
@@ -345,7 +345,7 @@ func TestALateEndChangesTheBucketsThatRemain(t *testing.T) {
 	if n := one[int](t, b, "SELECT count(*) FROM rollup_entries WHERE n < 0 OR grain = 'minute'"); n != 0 {
 		t.Errorf("%d rows that should not be", n)
 	}
-	if got := b.table(t, "SELECT grain, status, n FROM rollup_entries WHERE n <> 0"); !slices.Equal(got, []string{"day error 1", "hour error 1"}) {
+	if got := b.table(t, "SELECT grain, status, n FROM rollup_entries WHERE n <> 0"); !slices.Equal(got, []string{"day error 1", "hour error 1", "week error 1"}) {
 		t.Errorf("counts %v", got)
 	}
 }

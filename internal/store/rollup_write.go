@@ -15,16 +15,16 @@ import (
 
 const (
 	sqlRollupEntries = `INSERT INTO rollup_entries AS r (grain, bucket, type, status, n)
-		SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::bigint[])
+		SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::integer[])
 		ON CONFLICT (grain, bucket, type, status) DO UPDATE SET n = r.n + EXCLUDED.n`
 
 	sqlRollupOwners = `INSERT INTO rollup_owners AS r (grain, bucket, owner_id, n, failed)
-		SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[])
+		SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::integer[], $5::integer[])
 		ON CONFLICT (grain, bucket, owner_id) DO UPDATE SET n = r.n + EXCLUDED.n, failed = r.failed + EXCLUDED.failed`
 
 	sqlRollupTools = `INSERT INTO rollup_tools AS r (grain, bucket, tool, n, failed, durations)
 		SELECT grain, bucket, tool, n, failed, durations::integer[]
-		FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS v (grain, bucket, tool, n, failed, durations)
+		FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::integer[], $5::integer[], $6::text[]) AS v (grain, bucket, tool, n, failed, durations)
 		ON CONFLICT (grain, bucket, tool) DO UPDATE SET n = r.n + EXCLUDED.n, failed = r.failed + EXCLUDED.failed,
 			durations = rollup_add(r.durations, EXCLUDED.durations)`
 
