@@ -17,7 +17,7 @@ run: ## start worklog with a demo; it prints a link that signs you in
 	@DATA_DIR="$(DEMO_DIR)" LOG_LEVEL="$${LOG_LEVEL:-warn}" exec bin/worklog serve --demo
 
 test: ## run all tests, with the race detector, in random order
-	@.ci/setup postgres browser race
+	@.ci/setup postgres browser race exporters
 	go test -race -shuffle=on -timeout 20m ./...
 
 check: ## format, vet, lint, generated files, import rules, module file
@@ -54,7 +54,7 @@ fuzz: ## fuzz every parser and writer, FUZZTIME each (30s)
 	.ci/fuzz $(FUZZTIME)
 
 e2e: ## run the browser tests only
-	@.ci/setup postgres browser race
+	@.ci/setup postgres browser race exporters
 	go test -race -timeout 20m ./web/livetest ./web/readtest ./internal/replay
 
 build: ## build bin/worklog

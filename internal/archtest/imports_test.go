@@ -33,6 +33,7 @@ func rooms() map[string][]string {
 		"~/internal/change":   {"~/worklog", "~/internal/redact"},
 		"~/internal/config":   {},
 		"~/internal/erasure":  {"~/internal/ledger", "~/internal/store"},
+		"~/internal/export":   {"~/worklog", "~/internal/account", "~/internal/store"},
 		"~/internal/hub":      {"~/worklog"},
 		"~/internal/ledger":   {},
 		"~/internal/limit":    {"~/worklog"},
@@ -49,7 +50,7 @@ func rooms() map[string][]string {
 		},
 		// The store's types of a batch; the store itself and the hub come through interfaces of its own.
 		"~/internal/ingest": {
-			"~/worklog", "~/internal/account", "~/internal/change", "~/internal/limit", "~/internal/store", "github.com/google/uuid",
+			"~/worklog", "~/internal/account", "~/internal/change", "~/internal/limit", "~/internal/redact", "~/internal/store", "github.com/google/uuid",
 		},
 		"~/internal/api": {
 			"~/worklog", "~/internal/account", "~/internal/archive", "~/internal/retention", "~/internal/adapter/otlp", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
@@ -58,7 +59,9 @@ func rooms() map[string][]string {
 		"~/internal/hookdoor": {
 			"~/worklog", "~/internal/account", "~/internal/adapter/hook", "~/internal/ingest", "~/internal/spool", "~/internal/store", "github.com/google/uuid",
 		},
-		"~/internal/spool": {},
+		"~/internal/connect": {"github.com/BurntSushi/toml"},
+		"~/internal/outbox":  {"~/internal/spool"},
+		"~/internal/spool":   {},
 		// The agents' formats. What one door calls a step, the others must call the same: that is what agent is for.
 		"~/internal/adapter/agent":      {"~/worklog"},
 		"~/internal/adapter/hook":       {"~/worklog", "~/internal/adapter/agent"},
@@ -69,7 +72,7 @@ func rooms() map[string][]string {
 
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
-			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/retention", "~/internal/config", "~/internal/hub",
+			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hub",
 			"~/internal/ingest", "~/internal/problem", "~/internal/sse", "~/internal/store",
 			"github.com/a-h/templ", "github.com/alexedwards/scs/v2", "github.com/google/uuid", "github.com/labstack/echo/v4",
 		},
@@ -85,10 +88,11 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/store/storetest",
 			"github.com/andybalholm/cascadia", "github.com/chromedp", "golang.org/x/net/html",
 		},
-		"~/internal/faulttest": {},
-		"~/web/livetest":       {},
-		"~/web/readtest":       {},
-		"~/internal/replay":    {"~/worklog"},
+		"~/internal/faulttest":  {},
+		"~/internal/exporttest": {},
+		"~/web/livetest":        {},
+		"~/web/readtest":        {},
+		"~/internal/replay":     {"~/worklog"},
 		"~/internal/bench": {
 			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/store",
 			"github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/sync/errgroup",
