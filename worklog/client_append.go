@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -30,9 +31,13 @@ const (
 // On any other error the receipts are those of the drafts up to the one that failed; of the rest nothing was stored, or
 // it is unknown. Sending them again with the same keys stores nothing twice.
 func (c *Client) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {
+	return c.append(ctx, nil, drafts)
+}
+
+func (c *Client) append(ctx context.Context, q url.Values, drafts []Draft) ([]Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	a := appending{receipts: make([]Receipt, len(drafts))}
+	a := appending{receipts: make([]Receipt, len(drafts)), query: q}
 	for i := range drafts {
 		line, err := c.encode(drafts[i])
 		if err != nil {
@@ -61,6 +66,7 @@ type appending struct {
 	receipts []Receipt
 	index    []int // of the request's drafts in receipts
 	body     []byte
+	query    url.Values
 	blind    bool
 }
 
@@ -117,7 +123,7 @@ func (c *Client) appendChunk(ctx context.Context, a *appending) error {
 }
 
 func (c *Client) post(ctx context.Context, a *appending) ([]Receipt, error) {
-	x := call{method: http.MethodPost, path: logsPath, body: a.body, blind: a.blind}
+	x := call{method: http.MethodPost, path: logsPath, query: a.query, body: a.body, blind: a.blind}
 	if len(a.index) == 1 {
 		return c.postOne(ctx, x)
 	}

@@ -98,6 +98,7 @@ func (a *API) Routes() []Route {
 		{post, "/otlp/:token/v1/traces", address, a.otlpTraces},
 		{post, "/otlp/:token/v1/metrics", address, a.otlpMetrics},
 		{get, "/api/v1/stats", read, a.stats},
+		{get, "/api/v1/retention", account.Policy{Scope: account.ScopeWrite, Or: account.ScopeRead}, a.retention},
 		{get, "/api/v1/admin/stats", admin, a.adminStats},
 		{get, "/api/v1/admin/cleanup", admin, a.sweeps},
 		{post, "/api/v1/admin/cleanup", admin, a.cleanup},

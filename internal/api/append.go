@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -28,6 +29,10 @@ type submission struct {
 // appendLogs is POST /api/v1/logs.
 func (a *API) appendLogs(c echo.Context) error {
 	p := principal(c)
+	manner, err := a.manner(c)
+	if err != nil {
+		return err
+	}
 	sub, err := a.readSubmission(c)
 	if err != nil {
 		return err
@@ -36,7 +41,7 @@ func (a *API) appendLogs(c echo.Context) error {
 		a.ingest.Refused(p, unread)
 	}
 	if len(sub.drafts) > 0 {
-		receipts, err := a.ingest.Append(c.Request().Context(), p, sub.drafts)
+		receipts, err := a.ingest.AppendAs(c.Request().Context(), p, manner, sub.drafts)
 		if err != nil {
 			return err
 		}
@@ -49,6 +54,19 @@ func (a *API) appendLogs(c echo.Context) error {
 		return a.answerMany(c, sub)
 	}
 	return a.answerOne(c, sub)
+}
+
+// manner reads how the drafts of a request come in.
+func (a *API) manner(c echo.Context) (m ingest.Manner, err error) {
+	q := query(c, "import", "keep")
+	m.Import = q.flag("import")
+	if q.flag("keep") {
+		m.KeepBefore = a.ageing().DeletesBefore()
+		if !m.Import {
+			q.fail("keep", "goes with import alone")
+		}
+	}
+	return m, q.err
 }
 
 // readSubmission reads the drafts of a request. A draft that can not be read is a receipt; only a request that as a

@@ -169,6 +169,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		s.do(http.MethodPost, address+path, "", "{}", "Authorization", "")
 	}
 	must[worklog.Stats](t)(c.Stats(ctx))
+	must[worklog.Retention](t)(c.Retention(ctx))
 	must[worklog.Stats](t)(s.client(s.user("admin@x.test", account.ScopeAdmin)).AdminStats(ctx))
 	for method, body := range map[string]string{http.MethodGet: "", http.MethodPost: `{"dry_run":true}`} {
 		s.do(method, "/api/v1/admin/cleanup", s.user("admin@x.test", account.ScopeAdmin), body)

@@ -81,7 +81,7 @@ func newServerWithLimit(t testing.TB, perMinute int) *server {
 		t.Fatal(err)
 	}
 	arch := archive.New(bucket, "00000000-0000-4000-8000-000000000001", s.store)
-	sweeper := retention.New(s.store, arch, retention.Settings{Hot: 7 * 24 * time.Hour, Warm: 30 * 24 * time.Hour, Cold: 90 * 24 * time.Hour, Now: s.clock.now})
+	sweeper := retention.New(s.store, arch, retention.Settings{Hot: 7 * day, Warm: 30 * day, Cold: 90 * day, At: 3 * time.Hour, Now: s.clock.now})
 	a := api.New(api.Deps{Store: s.store, Sweeper: sweeper, Archive: arch, Ingest: ing, Hub: h, Now: s.clock.now})
 	w := web.New(web.Deps{Store: s.store, Ingest: ing, Hub: h, API: a, Now: s.clock.now, Config: config.Config{ListenAddr: "127.0.0.1:0"}})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -129,22 +129,6 @@ func (s *Service) Append(ctx context.Context, p *account.Principal, drafts []wor
 	return s.AppendAs(ctx, p, Manner{}, drafts)
 }
 
-// Manner is how drafts come in when it is not the plain way.
-type Manner struct {
-	// Agent: through an agents' door. New entries take places of the token's own window, [Options.AgentLimit] a minute.
-	Agent bool
-	// Inferred: nobody has reported the ends among them.
-	Inferred bool
-	// Spooled: they were acknowledged while the database was away. They take no places: none may be refused any more.
-	Spooled bool
-	// Resent: the writer keeps what is limited and sends it again, so that no entry says that it was suppressed.
-	Resent bool
-	// AskedAt and AnsweredAt say that the running steps among them wait for a permission, or do not any more.
-	AskedAt, AnsweredAt time.Time
-	// Move says whose move it is now in their conversations.
-	Move store.Move
-}
-
 // AppendAs is [Service.Append] for drafts that come in another manner.
 func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, drafts []worklog.Draft) ([]worklog.Receipt, error) {
 	if !p.Can(account.ScopeWrite) && !p.Can(account.ScopeWriteAny) && !(m.Agent && p.Can(account.ScopeOTLP)) {
@@ -170,6 +154,8 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 		}
 		x := r.add(i, d, owner.ID, p, now)
 		x.window, x.resent, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Resent, m.Inferred
+		x.imported = x.imported || m.Import
+		x.write.Keep = d.LoggedAt != nil && d.LoggedAt.Before(m.KeepBefore) && owner.ID == p.User.ID
 		if x.free = m.Spooled; x.free {
 			x.imported = false
 		}
@@ -272,26 +258,6 @@ func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal
 
 // metadataCost is a guess at the bytes of one metadata key, for the bounds of queue and batch.
 const metadataCost = 64
-
-// windowOf returns the window whose places a new entry takes: a token with its own limit has its own, and so has every
-// token at the agents' doors. A user's own limit comes with the principal: it costs no query.
-func (s *Service) windowOf(p *account.Principal, owner account.User, m Manner) limit.Window {
-	switch {
-	case p.Token != nil && p.Token.Limit > 0:
-		return limit.Window{Owner: owner.ID, Token: p.Token.ID, Limit: p.Token.Limit}
-	case p.Token != nil && m.Agent && s.agents > 0:
-		return limit.Window{Owner: owner.ID, Token: p.Token.ID, Limit: s.agents}
-	}
-	return limit.Window{Owner: owner.ID, Limit: owner.Limit}
-}
-
-// Limit says how many places the principal has left, for RateLimit headers.
-func (s *Service) Limit(p *account.Principal) limit.State { return s.LimitAs(p, Manner{}) }
-
-// LimitAs is [Service.Limit] for drafts that come in another manner.
-func (s *Service) LimitAs(p *account.Principal, m Manner) limit.State {
-	return s.limiter.State(s.windowOf(p, p.User, m))
-}
 
 // reserveImports takes n places of the import budget, all or none.
 func (s *Service) reserveImports(r *request, n int) error {

@@ -27,6 +27,8 @@ type Write struct {
 	Repeats int
 	// Move is what the write says about whose move it is in its conversation, if it says anything new at all.
 	Move Move
+	// Keep keeps the conversation that the entry belongs to.
+	Keep bool
 	// Note is an entry of worklog's own: it is always admitted, makes no conversation, and may change after its end.
 	Note bool
 }

@@ -195,6 +195,7 @@ func (p *plan) readConversations(rows pgx.Rows) error {
 func (p *plan) write(ctx context.Context, conn *pgxpool.Conn) error {
 	var b pgx.Batch
 	p.queueConversations(&b)
+	p.queueKept(&b)
 	if len(p.inserts) > 0 {
 		p.queueInserts(&b)
 	}
@@ -312,9 +313,8 @@ func (v *entryColumns) add(st *state, keep bool) {
 func (p *plan) queueInserts(b *pgx.Batch) {
 	var v entryColumns
 	for _, st := range p.inserts {
-		conv := p.conversations[conversationKey{owner: st.row.Owner, id: st.row.ConversationID}]
 		p.deltas[st.row.Owner].Bytes += st.encode()
-		v.add(st, conv != nil && conv.keep)
+		v.add(st, false)
 	}
 	b.Queue(sqlInsertEntries, v.owner, v.seq, v.rev, v.id, v.conversation, v.key, v.parent, v.kind, v.status, v.tool, v.title, v.details, v.meta,
 		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep, v.asked, v.silent)

@@ -191,7 +191,7 @@ func (s *Store) CreateConversation(ctx context.Context, owner int64, n NewConver
 	return s.Conversation(ctx, owner, c.ID)
 }
 
-// UpdateConversation changes a conversation of the owner; somebody else's is not found. Keep is copied to its entries.
+// UpdateConversation changes a conversation of the owner; somebody else's is not found.
 func (s *Store) UpdateConversation(ctx context.Context, owner int64, id string, p worklog.ConversationPatch) (Conversation, error) {
 	if uuid.Validate(id) != nil {
 		return Conversation{}, errNoConversation()
@@ -224,8 +224,8 @@ func (s *Store) UpdateConversation(ctx context.Context, owner int64, id string, 
 	if err != nil {
 		return Conversation{}, err
 	}
-	if p.Keep != nil {
-		if err := s.copyKeep(ctx, owner, id, *p.Keep); err != nil {
+	if p.Keep != nil && !*p.Keep {
+		if err := s.forgetKeep(ctx, owner, id); err != nil {
 			return Conversation{}, err
 		}
 	}

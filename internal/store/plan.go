@@ -23,6 +23,7 @@ type plan struct {
 	updates       []*state
 	touched       []*conversationState
 	tools         toolTimes
+	kept          []*conversationState
 }
 
 // entryKey finds an entry of an owner by key, or by id when the key is empty.
@@ -115,6 +116,9 @@ func (p *plan) decide() {
 		}
 		r := p.apply(i, w)
 		p.results[i] = r
+		if w.Keep {
+			p.keep(r.Row)
+		}
 		if w.Repeats == 0 && !r.NoSuch && (r.Outcome == worklog.OutcomeStored || !w.Note) {
 			var c worklog.Counts
 			c.Add(r.Outcome, 1)
