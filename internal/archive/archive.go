@@ -19,7 +19,6 @@ import (
 	"io/fs"
 	"iter"
 	"path"
-	"slices"
 	"strconv"
 	"time"
 
@@ -68,6 +67,7 @@ type Bucket interface {
 type Catalog interface {
 	Object(ctx context.Context, name string) (store.ArchiveObject, error)
 	Objects(ctx context.Context, owner int64, after string, limit int) ([]store.ArchiveObject, error)
+	NeedsArchive(ctx context.Context, owner int64) (bool, error)
 	ForgetObjectsOf(ctx context.Context, owner int64, names []string) error
 }
 
@@ -140,8 +140,15 @@ func (a *Archive) Drop(ctx context.Context, name string) error {
 	return nil
 }
 
-// DropOwner deletes every object of an owner who has no entries any more, known or not.
+// DropOwner deletes every object of an owner who has no entries there any more, known or not.
 func (a *Archive) DropOwner(ctx context.Context, owner int64) error {
+	needs, err := a.catalog.NeedsArchive(ctx, owner)
+	if err != nil {
+		return err
+	}
+	if needs {
+		return fmt.Errorf("archive: the objects of user %d are needed still", owner)
+	}
 	for {
 		list, err := a.catalog.Objects(ctx, owner, "", dropBatch)
 		if err != nil || len(list) == 0 {
@@ -156,13 +163,6 @@ func (a *Archive) DropOwner(ctx context.Context, owner int64) error {
 		}
 		if err := a.catalog.ForgetObjectsOf(ctx, owner, names); err != nil {
 			return err
-		}
-		left, err := a.catalog.Objects(ctx, owner, "", 1)
-		if err != nil {
-			return err
-		}
-		if len(left) > 0 && slices.Contains(names, left[0].Name) {
-			return fmt.Errorf("archive: entries of user %d still point to %s", owner, left[0].Name)
 		}
 	}
 }

@@ -200,3 +200,7 @@ func (w *world) wantWhole(user account.User, id string, d worklog.Draft) {
 		w.t.Errorf("%s (%s, %s) has %d of %d bytes of details and metadata %v", d.Title, row.StorageStatus, row.Archive, len(row.Details), len(d.Details), row.Metadata)
 	}
 }
+
+func openFolder(dir string) (archive.Bucket, error) {
+	return archive.Open("file://"+dir, archive.Credentials{})
+}

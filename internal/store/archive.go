@@ -105,7 +105,13 @@ func (s *Store) ForgetObject(ctx context.Context, name string) error {
 	return mapError(err)
 }
 
-// ForgetObjectsOf forgets objects of an owner who has no entries any more, whatever was counted.
+// NeedsArchive reports whether entries of an owner have their payload in the archive.
+func (s *Store) NeedsArchive(ctx context.Context, owner int64) (needs bool, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM work_logs w WHERE w.owner_id = $1 AND w.archive_url IS NOT NULL)", owner).Scan(&needs)
+	return needs, mapError(err)
+}
+
+// ForgetObjectsOf forgets objects of an owner who has no entries there any more, whatever was counted.
 func (s *Store) ForgetObjectsOf(ctx context.Context, owner int64, names []string) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM archive_objects WHERE owner_id = $1 AND name = ANY($2::text[])
 		AND NOT EXISTS (SELECT FROM work_logs w WHERE w.owner_id = $1 AND w.archive_url IS NOT NULL)`, owner, names)

@@ -1,0 +1,187 @@
+package retention_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// wait waits for what other goroutines do.
+func wait(t *testing.T, holds func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatal("not true within 30 s")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestARestoredConversationIsHotForAsLongAsAFreshOne(t *testing.T) {
+	w := setup(t)
+	var drafts []worklog.Draft
+	for i := range 230 {
+		drafts = append(drafts, w.aged([]float64{8, 31, 40}[i%3], fmt.Sprintf("%03d", i)))
+	}
+	other := w.aged(31, "other")
+	other.Conversation = "other"
+	ids := w.log(w.ann, append(drafts, other)...)
+	w.sweep()
+	conv, err := w.FindConversation(w.ctx, 0, "work")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID, Conversation: conv.ID}, nil)
+	if err != nil || r.Entries != 230 || r.Failed != 0 {
+		t.Fatalf("restored %+v, %v", r, err)
+	}
+	w.check()
+	for i, d := range drafts {
+		w.wantWhole(w.ann, ids[i], d)
+	}
+	if n := one[int](w, "SELECT count(*) FROM work_logs WHERE storage_status <> 'hot'"); n != 1 {
+		t.Errorf("%d entries are not hot, want the one of the other conversation", n)
+	}
+	again, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID, Conversation: conv.ID}, nil)
+	if err != nil || again.Entries != 0 {
+		t.Errorf("again %+v, %v", again, err)
+	}
+	w.now = w.now.Add(6 * day)
+	if sw := w.sweep(); sw.Warm+sw.Cold != 0 {
+		t.Errorf("the sweep took %d entries that were restored six days ago", sw.Warm+sw.Cold)
+	}
+	w.now = w.now.Add(2 * day)
+	w.sweep()
+	if n := one[int](w, "SELECT count(*) FROM work_logs WHERE storage_status = 'hot'"); n != 0 {
+		t.Errorf("%d entries are still hot after their time", n)
+	}
+	for i, d := range drafts {
+		w.wantWhole(w.ann, ids[i], d)
+	}
+}
+
+func TestATimeRangeOfOneUserIsRestored(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(31, "a"), w.aged(35, "b"), w.aged(40, "c"))
+	w.log(w.bob, w.aged(35, "d"))
+	w.sweep()
+	q := store.RestoreQuery{Owner: w.ann.ID, Since: w.now.Add(-36 * day), Until: w.now.Add(-31 * day)}
+	if r, err := w.sweeper.Restore(w.ctx, q, nil); err != nil || r.Entries != 1 {
+		t.Errorf("restored %+v, %v", r, err)
+	}
+	w.want(w.ann, "a:cold b:hot c:cold")
+	w.want(w.bob, "d:cold")
+	if r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Since: w.now.Add(-50 * day)}, nil); err != nil || r.Entries != 3 {
+		t.Errorf("restored %+v, %v", r, err)
+	}
+	w.check()
+	if files := w.files(); len(files) > 0 {
+		t.Errorf("everything is hot and the archive still has %v", files)
+	}
+}
+
+func TestWhatIsLostIsNamedAndTheRestIsRestored(t *testing.T) {
+	w := setup(t)
+	good := w.aged(31, "good")
+	w.log(w.ann, w.aged(31, "lost"))
+	goodID := w.log(w.bob, good)[0]
+	w.sweep()
+	for _, name := range w.files() {
+		if strings.Contains(name, fmt.Sprintf("/%d/", w.ann.ID)) {
+			if err := os.WriteFile(filepath.Join(w.dir, name), []byte("damaged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.use(must(openFolder(w.dir)))
+	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Since: w.now.Add(-50 * day)}, nil)
+	if err != nil || r.Entries != 1 || r.Failed != 1 || len(r.Failures) != 1 {
+		t.Errorf("restored %+v, %v", r, err)
+	}
+	w.check()
+	w.want(w.ann, "lost:cold")
+	w.wantWhole(w.bob, goodID, good)
+}
+
+func TestVerifyFindsWhatIsWrongAndPrunesOnlyWhenTold(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(31, "a"))
+	w.log(w.bob, w.aged(31, "b"))
+	w.sweep()
+	id, err := w.Installation(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stray, foreign := filepath.Join(w.dir, id, "7", "left.ndjson.zst.tmp"), filepath.Join(w.dir, "another-installation", "1", "x.ndjson.zst")
+	for _, path := range []string{stray, foreign} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unused, data, err := w.archive.Pack(w.ann.ID, []store.Payload{{ID: "x", Metadata: []byte("{}")}}, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.CreateObject(w.ctx, unused); err != nil { // as by a sweep that was killed then
+		t.Fatal(err)
+	}
+	if err := w.archive.Write(w.ctx, unused, data); err != nil {
+		t.Fatal(err)
+	}
+	for _, prune := range []bool{false, false, true} {
+		r, err := w.sweeper.Verify(w.ctx, prune)
+		if err != nil || !r.Sound() || r.Objects != 3 || len(r.Orphans) != 2 || (r.Pruned > 0) != prune {
+			t.Errorf("prune %v: %+v, %v", prune, r, err)
+		}
+	}
+	files := w.files()
+	if len(files) != 3 { // two objects, and what is another installation's
+		t.Errorf("left are %v", files)
+	}
+	for _, name := range files {
+		if strings.HasPrefix(name, id) {
+			if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if r, err := w.sweeper.Verify(w.ctx, true); err != nil || r.Sound() || len(r.Missing) != 1 {
+		t.Errorf("with an object gone: %+v, %v", r, err)
+	}
+	w.check()
+}
+
+func TestErasingAnOwnerEmptiesTheArchiveOfThem(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(31, "a"))
+	w.log(w.bob, w.aged(31, "b"))
+	w.sweep()
+	if err := w.archive.DropOwner(w.ctx, w.ann.ID); err == nil {
+		t.Error("objects that entries need were dropped")
+	}
+	if len(w.files()) != 2 {
+		t.Error("a refusal deleted something")
+	}
+	w.use(must(openFolder(w.dir)))
+	if _, err := w.raw.Exec(w.ctx, "DELETE FROM work_logs WHERE owner_id = $1", w.ann.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.archive.DropOwner(w.ctx, w.ann.ID); err != nil {
+		t.Error(err)
+	}
+	if files := w.files(); len(files) != 1 || one[int](w, "SELECT count(*) FROM archive_objects") != 1 {
+		t.Errorf("left are %v", files)
+	}
+}
