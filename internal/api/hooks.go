@@ -3,8 +3,11 @@ package api
 import (
 	"bytes"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/worklogdev/worklog/internal/hookdoor"
 )
 
 // hook is POST /api/v1/hooks. Agents wait for the answer, and show every body as an error: it is empty.
@@ -16,7 +19,10 @@ func (a *API) hook(c echo.Context) error {
 		return err
 	}
 	defer release()
-	if err := a.hooks.Take(c.Request().Context(), principal(c), c.Request().Header.Get("Idempotency-Key"), raw); err != nil {
+	header := c.Request().Header
+	from := hookdoor.Delivery{ID: header.Get("Idempotency-Key")}
+	from.At, _ = time.Parse(time.RFC3339Nano, header.Get("Worklog-Event-Time")) // one that can not be read is none
+	if err := a.hooks.Take(c.Request().Context(), principal(c), from, raw); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

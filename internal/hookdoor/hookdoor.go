@@ -25,6 +25,9 @@ import (
 const (
 	// directTimeout is how long an agent waits for a commit before its event is spooled instead. PostgreSQL may hang, too.
 	directTimeout = 2 * time.Second
+	// lateAfter is when a delivery is late, and the event keeps its own time; maxLate is when nobody believes that.
+	lateAfter = time.Second
+	maxLate   = 365 * 24 * time.Hour
 	// maxDelivery bounds the name of a delivery: longer than a UUID.
 	maxDelivery = 64
 	// MaxSpool bounds the spool on disk. An agent writes about a megabyte in ten minutes.
@@ -76,20 +79,34 @@ func New(d Deps) *Door {
 	return x
 }
 
+// Delivery is what a sender says about the delivery of an event besides the event itself.
+type Delivery struct {
+	ID string    // its name; empty: it has none
+	At time.Time // when the event happened, if it is delivered late; zero: now
+}
+
 // Take keeps the event in raw and returns after the commit or, while the database is away, after it has reached the
-// disk. What is no event is counted and otherwise taken, since no agent can do anything about it. Delivery is the
-// sender's name for this one; empty: it has none. An error is a [worklog.Error].
-func (d *Door) Take(ctx context.Context, p *account.Principal, delivery string, raw []byte) error {
-	at := d.now().UTC()
+// disk. What is no event is counted and otherwise taken, since no agent can do anything about it. An error is a
+// [worklog.Error].
+func (d *Door) Take(ctx context.Context, p *account.Principal, from Delivery, raw []byte) error {
+	now := d.now().UTC()
+	at, late := now, false
+	if !from.At.IsZero() && now.Sub(from.At) > lateAfter && now.Sub(from.At) < maxLate {
+		at, late = from.At.UTC(), true
+	}
 	event, ok := hook.Decode(raw, at)
 	if !ok {
 		d.ingest.Refused(p, 1)
 		return nil
 	}
-	if delivery = named(delivery); delivery == "" {
+	delivery := named(from.ID)
+	if delivery == "" {
 		delivery = uuid.NewString()
 	}
 	event.Named(delivery)
+	if late {
+		event.Received()
+	}
 	if d.behind(p) {
 		return d.put(p, delivery, at, raw)
 	}

@@ -146,7 +146,7 @@ func call(id string) string {
 
 func (h *house) take(p *account.Principal, body string) {
 	h.t.Helper()
-	if err := h.door.Take(h.t.Context(), p, "", []byte(body)); err != nil {
+	if err := h.door.Take(h.t.Context(), p, Delivery{}, []byte(body)); err != nil {
 		h.t.Fatalf("%.80s: %v", body, err)
 	}
 }
@@ -258,7 +258,7 @@ func TestAFullSpoolRefusesAndCounts(t *testing.T) {
 	h.take(p, event("UserPromptSubmit", `,"prompt":"1`+big+`"`))
 	h.take(p, event("UserPromptSubmit", `,"prompt":"2`+big+`"`))
 	for range 3 {
-		err := h.door.Take(t.Context(), p, "", []byte(event("UserPromptSubmit", `,"prompt":"3`+big+`"`)))
+		err := h.door.Take(t.Context(), p, Delivery{}, []byte(event("UserPromptSubmit", `,"prompt":"3`+big+`"`)))
 		if e, _ := err.(*worklog.Error); e == nil || e.Code != worklog.CodeUnavailable || e.RetryAfter == 0 {
 			t.Fatalf("%v", err)
 		}
@@ -340,12 +340,12 @@ func TestADeliveryThatIsRepeatedIsStoredOnce(t *testing.T) {
 	p := h.token("a@x.test")
 	h.open(true)
 	for range 2 {
-		if err := h.door.Take(t.Context(), p, "delivery-1", []byte(event("SessionStart", ``))); err != nil {
+		if err := h.door.Take(t.Context(), p, Delivery{ID: "delivery-1"}, []byte(event("SessionStart", ``))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, odd := range []string{"", "no spaces", strings.Repeat("x", 100), "/"} { // never a name: each is another event
-		if err := h.door.Take(t.Context(), p, odd, []byte(event("SessionStart", ``))); err != nil {
+		if err := h.door.Take(t.Context(), p, Delivery{ID: odd}, []byte(event("SessionStart", ``))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -395,11 +395,28 @@ func TestWithoutASpoolAnAgentIsToldThatTheDatabaseIsAway(t *testing.T) {
 		t.Errorf("%v, %+v", err, second.Stats())
 	}
 	h.wire.Cut()
-	if err := second.Take(t.Context(), p, "", []byte(event("Stop", ``))); worklog.CodeOf(err) != worklog.CodeUnavailable {
+	if err := second.Take(t.Context(), p, Delivery{}, []byte(event("Stop", ``))); worklog.CodeOf(err) != worklog.CodeUnavailable {
 		t.Errorf("%v", err)
 	}
 	session := &account.Principal{User: p.User, Session: "s"}
-	if err := h.door.Take(t.Context(), session, "", []byte(event("Stop", ``))); worklog.CodeOf(err) != worklog.CodeUnavailable {
+	if err := h.door.Take(t.Context(), session, Delivery{}, []byte(event("Stop", ``))); worklog.CodeOf(err) != worklog.CodeUnavailable {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestALateDeliveryKeepsItsTime(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p := h.token("a@x.test")
+	h.open(true)
+	at := time.Now().Add(-3 * time.Hour).UTC().Truncate(time.Microsecond)
+	for _, when := range []time.Time{at, time.Now().Add(time.Hour), time.Unix(0, 0)} { // nobody believes the others
+		if err := h.door.Take(t.Context(), p, Delivery{At: when}, []byte(event("PreToolUse", call(fmt.Sprint(when.Unix()))))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := h.rows(p)
+	if len(rows) != 3 || !rows[0].LoggedAt.Equal(at) || !rows[0].StartedAt.Equal(at) || time.Since(rows[1].LoggedAt) > time.Minute || time.Since(rows[2].StartedAt) > time.Minute {
+		t.Errorf("%+v", rows)
 	}
 }

@@ -1,0 +1,276 @@
+// Package outbox hands an agent's events to a server without ever making the agent wait: what the server does not take at
+// once stays on disk, and is delivered later, in order, by a process that nobody waits for.
+//
+// A hook is a process of its own that lives for milliseconds, and fifty may write at the same moment. Hence, unlike the
+// server's spool, an outbox is a directory with one file per event, written beside it and renamed into it: nobody needs
+// a lock to add one. The name says when the event came, how long it is, and how its delivery is called, so that one that
+// is delivered twice is stored once.
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/spool"
+)
+
+const (
+	// MaxBody is the longest event that a server takes.
+	MaxBody = 16 << 20
+	// HandTimeout is how long Hand takes at most, of the 300 ms that an agent is promised: a process needs some to start.
+	HandTimeout = 250 * time.Millisecond
+	// directTimeout is how long the server has for its answer before the event goes to disk.
+	directTimeout = 170 * time.Millisecond
+	// maxEvents and maxBytes bound what waits for one server.
+	maxEvents = 20_000
+	maxBytes  = 64 << 20
+	// postTimeout bounds a delivery that nobody waits for.
+	postTimeout = 15 * time.Second
+	suffix      = ".json"
+	lockName    = "lock"
+	droppedName = "dropped"
+)
+
+// Options say where events go.
+type Options struct {
+	Dir   string // of all outboxes
+	URL   string // of the server
+	Token string
+	// Deliver starts a process that calls Deliver, and does not wait for it.
+	Deliver func() error
+	Client  *http.Client     // nil: one of its own
+	Now     func() time.Time // nil: time.Now
+}
+
+// Outbox is where the events for one server and token wait.
+type Outbox struct {
+	dir     string
+	url     string
+	token   string
+	deliver func() error
+	client  *http.Client
+	now     func() time.Time
+}
+
+// New returns an outbox. Its directory is made when something has to wait.
+func New(o Options) *Outbox {
+	x := &Outbox{
+		dir: filepath.Join(o.Dir, name(o.URL, o.Token)), url: strings.TrimRight(o.URL, "/") + "/api/v1/hooks", token: o.Token, deliver: o.Deliver, client: o.Client, now: o.Now,
+	}
+	if x.client == nil { // a proxy for the world outside may not know a server in the house; redirects lose the body
+		x.client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	if x.now == nil {
+		x.now = time.Now
+	}
+	return x
+}
+
+// name is the name of the directory for a server and token; neither can be read from it.
+func name(url, token string) string {
+	sum := sha256.Sum256([]byte(strings.TrimRight(url, "/") + "\n" + token))
+	return hex.EncodeToString(sum[:10])
+}
+
+// Adopt takes over what waits for another token of the same server: it was replaced by this one.
+func (o *Outbox) Adopt(root, oldToken string) error {
+	server := strings.TrimSuffix(o.url, "/api/v1/hooks")
+	old := filepath.Join(root, name(server, oldToken))
+	waiting, err := (&Outbox{dir: old}).waiting()
+	if err != nil || len(waiting) == 0 || old == o.dir {
+		return err
+	}
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		if err := os.Rename(filepath.Join(old, w.file), filepath.Join(o.dir, w.file)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hand hands over one event within HandTimeout: to the server, else to the disk. What it returns is only for the curious.
+func (o *Outbox) Hand(ctx context.Context, raw []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, HandTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- o.hand(ctx, raw) }() // a disk that hangs can not be told to stop; the process ends, and it with it
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the event could not be kept in time: %w", ctx.Err())
+	}
+}
+
+func (o *Outbox) hand(ctx context.Context, raw []byte) error {
+	e := event{at: o.now(), id: rand.Text(), size: int64(len(raw))}
+	waiting, err := o.waiting()
+	if err == nil && len(waiting) == 0 { // else it goes behind them
+		direct, cancel := context.WithTimeout(ctx, directTimeout)
+		defer cancel()
+		if err := o.post(direct, e, raw); err == nil || isRefused(err) {
+			return err
+		}
+	}
+	if err := o.keep(e, raw, waiting); err != nil {
+		return err
+	}
+	return o.start()
+}
+
+// start starts a delivery unless one is under way: that one looks again before it ends.
+func (o *Outbox) start() error {
+	if o.deliver == nil {
+		return nil
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	lock, err := spool.Lock(ended, filepath.Join(o.dir, lockName))
+	if err != nil {
+		return nil
+	}
+	if err := lock.Close(); err != nil {
+		return err
+	}
+	return o.deliver()
+}
+
+// event is what the name of a file says.
+type event struct {
+	file string
+	at   time.Time
+	id   string
+	size int64
+}
+
+func (e event) name() string {
+	return fmt.Sprintf("%020d-%s-%d%s", e.at.UnixNano(), e.id, e.size, suffix)
+}
+
+func parseName(file string) (e event, ok bool) {
+	parts := strings.Split(strings.TrimSuffix(file, suffix), "-")
+	if !strings.HasSuffix(file, suffix) || len(parts) != 3 {
+		return e, false
+	}
+	nano, err1 := strconv.ParseInt(parts[0], 10, 64)
+	size, err2 := strconv.ParseInt(parts[2], 10, 64)
+	return event{file: file, at: time.Unix(0, nano), id: parts[1], size: size}, err1 == nil && err2 == nil
+}
+
+// waiting lists what waits, oldest first.
+func (o *Outbox) waiting() ([]event, error) {
+	entries, err := os.ReadDir(o.dir) // sorted by name, which begins with the time
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var events []event
+	for _, entry := range entries {
+		if e, ok := parseName(entry.Name()); ok {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+// keep writes an event to the disk. When there is no room it is counted instead.
+func (o *Outbox) keep(e event, raw []byte, waiting []event) error {
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
+	total := e.size
+	for _, w := range waiting {
+		total += w.size
+	}
+	if len(waiting) >= maxEvents || total > maxBytes {
+		return errors.Join(errors.New("the outbox is full"), o.drop())
+	}
+	f, err := os.CreateTemp(o.dir, ".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(o.dir, e.name()))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// drop counts an event that is lost: one byte each, which no two processes can write to the same place.
+func (o *Outbox) drop() error {
+	f, err := os.OpenFile(filepath.Join(o.dir, droppedName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(".")
+	return errors.Join(err, f.Close())
+}
+
+// refused says that the server will never take an event.
+type refused struct{ status string }
+
+func (r refused) Error() string { return "the server refuses the event: " + r.status }
+
+func isRefused(err error) bool {
+	_, ok := errors.AsType[refused](err)
+	return ok
+}
+
+// errDenied says that the token is no good. A person has to do something; until then the events wait.
+var errDenied = errors.New("the server does not accept the token")
+
+// errSlowDown says that the server wants to be asked later.
+type errSlowDown struct{ wait time.Duration }
+
+func (e errSlowDown) Error() string { return "the server is busy, again in " + e.wait.String() }
+
+// post sends an event.
+func (o *Outbox) post(ctx context.Context, e event, raw []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, strings.NewReader(string(raw)))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+o.token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", e.id)
+	req.Header.Set("Worklog-Event-Time", e.at.UTC().Format(time.RFC3339Nano))
+	res, err := o.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	switch res.StatusCode {
+	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:
+		return nil
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return refused{res.Status}
+	}
+	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
+		return errDenied
+	}
+	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
+		return errSlowDown{time.Duration(s) * time.Second}
+	}
+	return fmt.Errorf("the server answers %s", res.Status)
+}
