@@ -239,10 +239,10 @@ func maxBodyOf(path string) int64 {
 	return maxForm
 }
 
-// limitTime gives every request a deadline, except streams, which have their own.
+// limitTime gives every request a deadline, except streams and downloads, which have their own.
 func (s *Server) limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if isStream(s.route(c)) {
+		if isStream(s.route(c)) || isDownload(s.route(c)) {
 			return next(c)
 		}
 		req := c.Request()

@@ -67,6 +67,7 @@ func (s *Server) routes() []api.Route {
 		at(post, "/settings/tokens/:id/revoke", signedIn(), s.revokeToken),
 
 		at(get, "/settings/data", signedIn(), s.ownDataPage),
+		at(post, "/settings/export", signedIn(), s.exportOwn),
 
 		at(get, "/admin", adminOnly(), s.dashboard),
 		at(get, "/admin/users", adminOnly(), s.usersPage),
@@ -79,6 +80,7 @@ func (s *Server) routes() []api.Route {
 		at(post, "/admin/users/:id/limit", adminNow(), s.setLimit),
 		at(post, "/admin/users/:id/sessions/end-all", adminNow(), s.endUserSession),
 		at(post, "/admin/users/:id/sessions/:session/end", adminNow(), s.endUserSession),
+		at(post, "/admin/users/:id/export", adminNow(), s.exportUser),
 		at(get, "/admin/users/:id/erase", adminNow(), s.erasePage),
 		at(post, "/admin/users/:id/erase", adminNow(), s.eraseUser),
 		at(get, "/admin/users/:id/entries", adminOnly(), s.readingPage),

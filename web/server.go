@@ -79,6 +79,7 @@ type Server struct {
 	tokens    *tokenCache
 	passwords *account.Passwords
 	throttle  *account.Throttle
+	exports   chan struct{} // one slot each
 	buffers   pages
 	totals    totals
 	draining  atomic.Bool
@@ -90,7 +91,7 @@ func New(d Deps) *Server {
 		store: d.Store, ingest: d.Ingest, hub: d.Hub, api: d.API, cfg: d.Config, log: d.Log, version: d.Version,
 		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe, sweeper: d.Sweeper, archive: d.Archive,
 		origin: http.NewCrossOriginProtection(), passwords: account.NewPasswords(), throttle: account.NewThrottle(),
-		tokens: newTokenCache(), totals: totals{store: d.Store},
+		tokens: newTokenCache(), exports: make(chan struct{}, exportsAtOnce), totals: totals{store: d.Store},
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -14,6 +14,7 @@ import (
 	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
+	"github.com/worklogdev/worklog/internal/erasure"
 	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
@@ -74,6 +75,7 @@ type program struct {
 	hooks    *hookdoor.Door
 	sweeper  *retention.Sweeper
 	archive  *archive.Archive
+	eraser   *erasure.Worker
 	api      *api.API
 	web      *web.Server
 	metrics  *metrics
@@ -104,6 +106,7 @@ func (p *program) build() {
 	p.ingest = ingest.New(p.store, p.store, p.limiter, p.hub.Hint, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
 	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
 	p.api = api.New(api.Deps{Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
+	p.eraser = newEraser(p.store, p.archive, c, p.log)
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{
 		Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
@@ -127,7 +130,8 @@ func (p *program) serve(ctx context.Context) error {
 	parts.run("limiter", background, p.limiter.Run)
 	parts.run("hub", background, p.hub.Run)
 	parts.run("web", background, p.web.Run)
-	parts.run("control", background, func(ctx context.Context) error { return p.store.Listen(ctx, p.web.Control) })
+	parts.run("control", background, func(ctx context.Context) error { return p.store.Listen(ctx, p.control) })
+	parts.run("erasures", background, p.eraser.Run)
 	parts.run("deletions", background, p.finishDeletions)
 	parts.run("retention", background, p.sweeper.Serve)
 	writing, stopWriting := context.WithCancel(context.Background())
@@ -160,6 +164,12 @@ func (p *program) serve(ctx context.Context) error {
 	stopBackground()
 	parts.wait()
 	return err
+}
+
+// control tells every part what another connection or process decided.
+func (p *program) control(c store.Control) {
+	p.web.Control(c)
+	p.eraser.Control(c)
 }
 
 // wait returns when the program is to stop: nil for a signal.

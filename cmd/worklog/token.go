@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +36,7 @@ func (cmd tokenCreateCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if err := st.CreateToken(a.ctx, tok, account.HashSecret(secret)); err != nil {
+		if err := st.By(account.CommandLine()).CreateToken(a.ctx, tok, account.HashSecret(secret)); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.stdout, secret)
@@ -97,7 +98,12 @@ type tokenRevokeCmd struct {
 
 // Run ends a token.
 func (cmd tokenRevokeCmd) Run(a *app) error {
-	return withStore(a, func(st *store.Store, _ config.Config) error { return st.RevokeToken(a.ctx, 0, cmd.ID) })
+	return withStore(a, func(st *store.Store, cfg config.Config) error {
+		if _, err := st.By(account.CommandLine()).RevokeToken(a.ctx, cmd.ID); err != nil {
+			return err
+		}
+		return newEraser(st, nil, cfg, slog.New(slog.DiscardHandler)).SyncLedger(a.ctx)
+	})
 }
 
 // lifetime is a duration that may be given in days; 0 is for ever.

@@ -18,10 +18,8 @@ import (
 	"github.com/worklogdev/worklog/internal/store"
 )
 
-const (
-	// maxPasswordLine bounds what is read from standard input.
-	maxPasswordLine = 4 << 10
-)
+// maxLine bounds what is read from standard input.
+const maxLine = 4 << 10
 
 type userCmd struct {
 	Add     userAddCmd     `cmd:"" help:"Add a user. Without a password the user gets a one-time link to choose one."`
@@ -29,6 +27,8 @@ type userCmd struct {
 	Passwd  userPasswdCmd  `cmd:"" help:"Set a user's password and end the user's sessions."`
 	Disable userDisableCmd `cmd:"" help:"Shut a user out at once: sessions end, tokens are refused. Nothing is deleted."`
 	List    userListCmd    `cmd:"" help:"List the users."`
+	Export  userExportCmd  `cmd:"" help:"Write everything that worklog knows about a user to standard output, as a zip."`
+	Erase   userEraseCmd   `cmd:"" help:"Erase a user for ever: entries, archive, conversations, tokens, sessions and the name. Counts stay."`
 }
 
 type userAddCmd struct {
@@ -50,7 +50,7 @@ func (cmd userAddCmd) Run(a *app) error {
 		}
 	}
 	return withStore(a, func(st *store.Store, cfg config.Config) error {
-		user, err := st.CreateUser(a.ctx, email, hash, cmd.Admin)
+		user, err := st.By(account.CommandLine()).CreateUser(a.ctx, email, hash, cmd.Admin)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func printLink(a *app, st *store.Store, cfg config.Config, user account.User) er
 		kind, life = account.LinkReset, account.ResetLife
 	}
 	secret := account.NewLinkSecret()
-	if err := st.CreateLink(a.ctx, kind, user.ID, account.HashSecret(secret), life); err != nil {
+	if err := st.By(account.CommandLine()).CreateLink(a.ctx, kind, user.ID, account.HashSecret(secret), life); err != nil {
 		return err
 	}
 	base := cfg.BaseURL
@@ -111,7 +111,7 @@ func (cmd userPasswdCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if err := st.SetPassword(a.ctx, user.ID, hash, ""); err != nil {
+		if err := st.By(account.CommandLine()).SetPassword(a.ctx, user.ID, hash); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.stderr, "%s has a new password and is signed out everywhere\n", user.Email)
@@ -120,14 +120,15 @@ func (cmd userPasswdCmd) Run(a *app) error {
 }
 
 type userDisableCmd struct {
-	Email string `arg:"" help:"E-mail address."`
-	Undo  bool   `help:"Let the user in again."`
+	Email  string `arg:"" help:"E-mail address."`
+	Undo   bool   `help:"Let the user in again."`
+	Reason string `help:"Why; it goes into the audit list."`
 }
 
 // Run shuts a user out, or lets one in again.
 func (cmd userDisableCmd) Run(a *app) error {
 	return withUser(a, cmd.Email, func(st *store.Store, _ config.Config, user account.User) error {
-		return st.DisableUser(a.ctx, user.ID, !cmd.Undo)
+		return st.By(account.CommandLine()).Disable(a.ctx, user.ID, !cmd.Undo, cmd.Reason)
 	})
 }
 
@@ -148,6 +149,10 @@ func (userListCmd) Run(a *app) error {
 				role = "admin"
 			}
 			switch {
+			case u.Erased:
+				state = "erased"
+			case u.Erasing:
+				state = "being erased"
 			case u.Disabled:
 				state = "disabled"
 			case !u.HasPassword:
@@ -186,11 +191,20 @@ func withUser(a *app, email string, f func(*store.Store, config.Config, account.
 
 // readHash reads a password from the first line of standard input and returns its hash.
 func readHash(a *app, email string) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(a.stdin, maxPasswordLine)).ReadString('\n')
+	line, err := firstLine(a.stdin)
+	if err != nil {
+		return "", err
+	}
+	return hashPassword(a.ctx, line, email)
+}
+
+// firstLine reads a line that somebody types or pipes.
+func firstLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	return hashPassword(a.ctx, strings.TrimRight(line, "\r\n"), email)
+	return strings.TrimRight(line, "\r\n"), nil
 }
 
 // askHash asks for a password twice without showing it and returns its hash.

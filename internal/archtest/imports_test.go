@@ -34,6 +34,7 @@ func rooms() map[string][]string {
 		"~/internal/config":   {},
 		"~/internal/erasure":  {"~/internal/ledger", "~/internal/store"},
 		"~/internal/export":   {"~/worklog", "~/internal/account", "~/internal/store"},
+		"~/internal/export":   {"~/worklog", "~/internal/account", "~/internal/store"},
 		"~/internal/hub":      {"~/worklog"},
 		"~/internal/ledger":   {},
 		"~/internal/limit":    {"~/worklog"},

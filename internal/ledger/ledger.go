@@ -126,6 +126,9 @@ func (f *File) Sync(records []Record) (added int, err error) {
 
 // append writes text to the end of the file and waits until it is on disk.
 func (f *File) append(text string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode)
 	if err != nil {
 		return err

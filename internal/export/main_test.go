@@ -1,0 +1,9 @@
+package export_test
+
+import (
+	"testing"
+
+	"github.com/worklogdev/worklog/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
