@@ -84,6 +84,12 @@ func (a *API) export(c echo.Context, field string, decode decodeOTLP) error {
 	for _, n := range batch.Skipped {
 		a.ingest.Skipped(n)
 	}
+	for _, j := range batch.Joins {
+		if err := a.store.JoinConversation(c.Request().Context(), p.User.ID, j.From, j.To); err != nil {
+			return err
+		}
+		a.traces.Joined(p.User.ID, j)
+	}
 	if err := a.appendOTLP(c.Request().Context(), p, batch.Entries, &result); err != nil {
 		return err
 	}

@@ -50,9 +50,17 @@ type Batch struct {
 	Entries []Entry
 	// Skipped counts by kind the records that say nothing of their own.
 	Skipped map[string]int
+	// Joins come before the entries.
+	Joins []Join
 
 	now  time.Time
 	said map[string]int // by key, how often this request has a text
+}
+
+// Join says that a trace whose rows have a conversation of their own belongs to another one: a span has named it late.
+type Join struct {
+	Trace    string
+	From, To string // keys of conversations
 }
 
 func newBatch(now time.Time) *Batch {

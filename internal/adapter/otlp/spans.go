@@ -39,7 +39,7 @@ func Spans(spans []wire.Span, traces *Traces, owner int64, now time.Time) *Batch
 	b := newBatch(now)
 	for _, t := range byTrace(spans) {
 		t.collapse()
-		session := traces.session(owner, t)
+		session := traces.session(b, owner, t)
 		for _, s := range t.order {
 			if s.kind == noKind || s.kind == kindPart || s.into != nil {
 				b.skip(s.skipped())

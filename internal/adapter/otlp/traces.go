@@ -32,6 +32,7 @@ type traceRef struct {
 // memory is what is known of a span or trace.
 type memory struct {
 	session string          // of a trace
+	unnamed bool            // the trace has rows in a conversation of its own
 	key     string          // of the span's row
 	orphans []worklog.Draft // rows that wait to hear of this span
 }
@@ -54,8 +55,8 @@ func (m *Traces) set(ref traceRef, v memory) {
 }
 
 // session is the conversation of a trace: what one of its spans says holds for all. A trace that nobody has named is its
-// own conversation.
-func (m *Traces) session(owner int64, t *trace) string {
+// own conversation, until a span names it after all: then both are joined.
+func (m *Traces) session(b *Batch, owner int64, t *trace) string {
 	said := ""
 	for _, rows := range []bool{true, false} { // those that are shown first
 		for _, s := range t.order {
@@ -70,12 +71,29 @@ func (m *Traces) session(owner int64, t *trace) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ref := traceRef{owner: owner, trace: t.id}
-	if said == "" {
-		said = m.get(ref).session
-	} else {
-		m.set(ref, memory{session: said})
+	known := m.get(ref)
+	said = orElse(said, known.session)
+	if said == "" || said == t.id {
+		known.unnamed = true
+		m.set(ref, known)
+		return t.id
 	}
-	return orElse(said, t.id)
+	if known.unnamed {
+		b.Joins = append(b.Joins, Join{Trace: t.id, From: agent.Conversation(t.id), To: agent.Conversation(said)})
+	}
+	known.session = said
+	m.set(ref, known)
+	return said
+}
+
+// Joined forgets that a trace has rows in a conversation of its own.
+func (m *Traces) Joined(owner int64, j Join) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ref := traceRef{owner: owner, trace: j.Trace}
+	known := m.get(ref)
+	known.unnamed = false
+	m.set(ref, known)
 }
 
 // remember notes the row of a span, and that it waits for the span missing if there is one: its row is found now, or
@@ -99,7 +117,8 @@ func (m *Traces) remember(owner int64, traceID, spanID, missing string, d *workl
 		d.Parent = up.key
 		return
 	}
-	m.wait(ref, worklog.Draft{Key: d.Key, Conversation: d.Conversation, Title: d.Title, Type: d.Type, Status: d.Status, Source: d.Source})
+	// Without its conversation, which may have another name by then.
+	m.wait(ref, worklog.Draft{Key: d.Key, Title: d.Title, Type: d.Type, Status: d.Status, Source: d.Source})
 }
 
 func (m *Traces) wait(ref traceRef, child worklog.Draft) {
