@@ -11,6 +11,8 @@ import (
 type Metrics struct {
 	stored, updated, unchanged, merged, limited, invalid atomic.Int64
 	batches, failed, writes, nanos, skipped              atomic.Int64
+	redacted                                             atomic.Int64
+	recent                                               recent
 }
 
 // Snapshot is the state of Metrics at one moment.
@@ -20,8 +22,11 @@ type Snapshot struct {
 	Failed  int64 // transactions that stored nothing
 	Writes  int64 // in all batches
 	Seconds float64
-	Queued  int   // drafts that wait for their commit
-	Skipped int64 // records of telemetry that say nothing an entry could show
+	Queued  int // drafts that wait for their commit
+	// Redacted counts the secrets that were replaced in drafts, those that were sent again included.
+	Redacted int64
+	Skipped  int64 // records of telemetry that say nothing an entry could show
+	Recent   Recent
 }
 
 func (m *Metrics) count(o worklog.Outcome) {
@@ -49,6 +54,7 @@ func (m *Metrics) batch(writes int, took time.Duration, err error) {
 	m.batches.Add(1)
 	m.writes.Add(int64(writes))
 	m.nanos.Add(int64(took))
+	m.recent.add(writes, took, time.Now())
 }
 
 // Snapshot returns the counters and the length of the queue.
@@ -63,6 +69,7 @@ func (s *Service) Snapshot() Snapshot {
 			Merged: m.merged.Load(), Limited: m.limited.Load(), Invalid: m.invalid.Load(),
 		},
 		Batches: m.batches.Load(), Failed: m.failed.Load(), Writes: m.writes.Load(),
-		Seconds: time.Duration(m.nanos.Load()).Seconds(), Queued: queued, Skipped: m.skipped.Load(),
+		Seconds: time.Duration(m.nanos.Load()).Seconds(), Queued: queued, Redacted: m.redacted.Load(), Skipped: m.skipped.Load(),
+		Recent: m.recent.figures(time.Now()),
 	}
 }
