@@ -38,7 +38,11 @@ func (f folder) Put(ctx context.Context, name string, data []byte) error {
 		_ = root.Remove(name + temporary)
 		return err
 	}
-	if err := errors.Join(ctx.Err(), root.Rename(name+temporary, name)); err != nil {
+	err = ctx.Err()
+	if err == nil {
+		err = root.Rename(name+temporary, name)
+	}
+	if err != nil {
 		_ = root.Remove(name + temporary)
 		return err
 	}
