@@ -34,7 +34,6 @@ func rooms() map[string][]string {
 		"~/internal/config":   {},
 		"~/internal/erasure":  {"~/internal/ledger", "~/internal/store"},
 		"~/internal/export":   {"~/worklog", "~/internal/account", "~/internal/store"},
-		"~/internal/export":   {"~/worklog", "~/internal/account", "~/internal/store"},
 		"~/internal/hub":      {"~/worklog"},
 		"~/internal/ledger":   {},
 		"~/internal/limit":    {"~/worklog"},
@@ -43,6 +42,7 @@ func rooms() map[string][]string {
 		"~/internal/rollup":   {"~/worklog"},
 		"~/internal/sse":      {},
 
+		"~/internal/backup":    {"~/internal/archive", "~/internal/ledger", "~/internal/store", "github.com/klauspost/compress"},
 		"~/internal/retention": {"~/worklog", "~/internal/archive", "~/internal/store"},
 		// The only one that knows Bun and SQL.
 		"~/internal/store": {
@@ -74,7 +74,7 @@ func rooms() map[string][]string {
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
 			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hub",
-			"~/internal/ingest", "~/internal/problem", "~/internal/sse", "~/internal/store",
+			"~/internal/ingest", "~/internal/problem", "~/internal/rollup", "~/internal/sse", "~/internal/store",
 			"github.com/a-h/templ", "github.com/alexedwards/scs/v2", "github.com/google/uuid", "github.com/labstack/echo/v4",
 		},
 		"~/cmd/worklog": {
