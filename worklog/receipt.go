@@ -76,7 +76,9 @@ type Stats struct {
 	Counts
 	Received int64 `json:"received"`
 	// Entries counts the entries that exist now, by storage status.
-	Entries      map[StorageStatus]int64 `json:"entries"`
-	Bytes        int64                   `json:"bytes"` // of titles, details and metadata
-	LastLoggedAt *time.Time              `json:"last_logged_at"`
+	Entries map[StorageStatus]int64 `json:"entries"`
+	Bytes   int64                   `json:"bytes"` // of titles, details and metadata
+	// Redacted counts the secrets that were replaced before anything was stored.
+	Redacted     int64      `json:"redacted"`
+	LastLoggedAt *time.Time `json:"last_logged_at"`
 }

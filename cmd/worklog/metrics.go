@@ -77,6 +77,7 @@ func (c *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	counter("worklog_batches_total", "Group commits by result.", "result", "failed", float64(in.Failed))
 	counter("worklog_batch_writes_total", "Writes in committed batches.", "", "", float64(in.Writes))
 	counter("worklog_batch_seconds_total", "Time spent in committed batches.", "", "", in.Seconds)
+	counter("worklog_redacted_total", "Secrets replaced in drafts.", "", "", float64(in.Redacted))
 	gauge("worklog_queued_drafts", "Drafts that wait for their commit.", float64(in.Queued))
 	counter("worklog_database_queries_total", "Statements sent to PostgreSQL.", "", "", float64(c.p.store.Queries()))
 	c.hub(ch, gauge, counter)

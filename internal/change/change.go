@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/redact"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -32,12 +33,15 @@ type Facts struct {
 	Inferred bool
 	// AskedAt is when the step asked for a permission; AnsweredAt is up to when whatever it asked has been answered.
 	AskedAt, AnsweredAt time.Time
+	// Redacted is how many secrets were replaced in all of this.
+	Redacted int
 }
 
 // Marks are what is known of an entry beside what its writers say.
 type Marks struct {
 	Inferred bool      // nobody reported the end
 	AskedAt  time.Time // since when a running step waits for a permission; zero: it does not
+	Redacted int       // how many secrets were replaced in what it says
 }
 
 // Of returns what a normalized draft says. LoggedAt is now when the draft has none.
@@ -81,6 +85,9 @@ func Apply(e *worklog.Entry, m *Marks, f Facts) bool {
 		fillFinished(e, f)
 	default:
 		fillFinished(e, f)
+	}
+	if m.Redacted+f.Redacted > 0 {
+		m.Redacted = redact.Marks(e)
 	}
 	return *m != marks || !same(before, *e)
 }

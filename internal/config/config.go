@@ -29,9 +29,10 @@ type Config struct {
 	MetricsAddr     string // empty: /metrics is on the main listener, for admin tokens
 	SessionLifetime time.Duration
 
-	RateLimit       int // new entries per minute and user
-	AgentRateLimit  int // new entries per minute and token at the agents' doors
-	ImportLimit     int // back-dated entries per minute and token
+	RateLimit       int  // new entries per minute and user
+	AgentRateLimit  int  // new entries per minute and token at the agents' doors
+	ImportLimit     int  // back-dated entries per minute and token
+	Redact          bool // secrets in entries are replaced before they are stored
 	TabsPerSession  int
 	TabsPerUser     int
 	StreamsPerToken int

@@ -106,6 +106,18 @@ func parseChoice(to *string, v string, choices ...string) error {
 	return nil
 }
 
+func parseBool(to *bool, v string) error {
+	switch strings.ToLower(v) {
+	case "true", "on", "yes", "1":
+		*to = true
+	case "false", "off", "no", "0":
+		*to = false
+	default:
+		return errors.New("must be true or false")
+	}
+	return nil
+}
+
 func parseCount(to *int, v string, most int) error {
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 || n > most {

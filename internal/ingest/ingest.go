@@ -16,6 +16,7 @@ import (
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/limit"
+	"github.com/worklogdev/worklog/internal/redact"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -56,6 +57,7 @@ type directory interface {
 type Options struct {
 	// AgentLimit is how many new entries a minute a token has at the agents' doors; 0: as many as its user anywhere.
 	AgentLimit int
+	Redactor   *redact.Redactor // nil: drafts are stored as they are
 	Log        *slog.Logger     // nil: nothing
 	Now        func() time.Time // nil: time.Now
 }
@@ -70,6 +72,7 @@ type Service struct {
 	now      func() time.Time
 	metrics  Metrics
 	agents   int // Options.AgentLimit
+	redactor *redact.Redactor
 
 	mu      sync.Mutex
 	queue   []*request
@@ -90,7 +93,7 @@ func New(st appender, users directory, limiter *limit.Limiter, announce func(own
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now, agents: o.AgentLimit,
+		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now, agents: o.AgentLimit, redactor: o.Redactor,
 		wake: make(chan struct{}, 1), pending: newPending(),
 	}
 }
@@ -140,6 +143,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 	imports := 0
 	for i := range drafts {
 		d := &drafts[i]
+		redacted := s.redactDetails(d)
 		d.Normalize()
 		owner, err := s.owner(ctx, p, d, owners)
 		if err == nil {
@@ -152,7 +156,10 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 			s.refuse(r, i, p.User.ID, err.(*worklog.Error))
 			continue
 		}
+		redacted += s.redactRest(d)
+		s.metrics.redacted.Add(int64(redacted))
 		x := r.add(i, d, owner.ID, p, now)
+		x.write.Facts.Redacted = redacted
 		x.window, x.resent, x.write.Facts.Inferred = s.windowOf(p, owner, m), m.Resent, m.Inferred
 		x.imported = x.imported || m.Import
 		x.write.Keep = d.LoggedAt != nil && d.LoggedAt.Before(m.KeepBefore) && owner.ID == p.User.ID
@@ -319,57 +326,4 @@ func (s *Service) signal() {
 
 func unavailable(message string, cause error) error {
 	return &worklog.Error{Code: worklog.CodeUnavailable, Message: message + "; retry with the same key", RetryAfter: RetryAfter, Err: cause}
-}
-
-// Patch changes an entry of the principal's user and returns it as it now stands. One that is not there, or not
-// theirs, is not found.
-func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, patch worklog.EntryPatch) (worklog.Entry, error) {
-	if !p.Can(account.ScopeRead) {
-		return worklog.Entry{}, worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", account.ScopeRead)
-	}
-	if uuid.Validate(id) != nil {
-		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
-	}
-	now := s.clock()
-	facts, err := patchFacts(patch, now)
-	if err != nil {
-		return worklog.Entry{}, err
-	}
-	w := store.Write{Owner: p.User.ID, EntryID: id, Patch: true, Facts: facts}
-	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details), done: make(chan struct{})}
-	if err := s.run(ctx, r); err != nil {
-		return worklog.Entry{}, err
-	}
-	if r.receipts[0].Entry == nil {
-		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
-	}
-	return *r.receipts[0].Entry, nil
-}
-
-func patchFacts(patch worklog.EntryPatch, now time.Time) (change.Facts, error) {
-	d := worklog.Draft{Title: "unchanged", Metadata: patch.Metadata, EndedAt: patch.EndedAt}
-	if patch.Title != nil {
-		d.Title = *patch.Title
-	}
-	if patch.Details != nil {
-		d.Details = *patch.Details
-	}
-	if patch.Status != nil {
-		d.Status = *patch.Status
-	}
-	d.Normalize()
-	if err := d.Validate(now); err != nil {
-		e := *err.(*worklog.Error)
-		e.Message = "invalid patch"
-		return change.Facts{}, &e
-	}
-	f := change.Of(&d, now)
-	f.Type = ""
-	if patch.Title == nil {
-		f.Title = ""
-	}
-	if patch.Status == nil {
-		f.Status = ""
-	}
-	return f, nil
 }

@@ -56,6 +56,7 @@ func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []i
 type bundle struct {
 	*ingest.Service
 	ctx     context.Context
+	dsn     string
 	store   *faulty
 	clock   *clock
 	limiter *limit.Limiter
@@ -68,11 +69,20 @@ const perMinute = 5
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
+	return setupWith(t, func(*ingest.Options) {})
+}
+
+// setupWith is setup with other options.
+func setupWith(t *testing.T, change func(*ingest.Options)) *bundle {
+	t.Helper()
 	t.Parallel()
-	b := &bundle{ctx: t.Context(), store: &faulty{Store: storetest.New(t)}, clock: &clock{}, hints: make(chan int64, 1000)}
+	dsn := storetest.DSN(t)
+	b := &bundle{ctx: t.Context(), dsn: dsn, store: &faulty{Store: storetest.Open(t, dsn)}, clock: &clock{}, hints: make(chan int64, 1000)}
 	b.limiter = limit.New(limit.Options{PerMinute: perMinute, Import: 10, Now: b.clock.now})
 	b.me = b.user(t, "ann@example.org")
-	b.Service = ingest.New(b.store, b.store, b.limiter, func(owner int64) { b.hints <- owner }, ingest.Options{Log: slog.New(slog.DiscardHandler), Now: b.clock.now})
+	o := ingest.Options{Log: slog.New(slog.DiscardHandler), Now: b.clock.now}
+	change(&o)
+	b.Service = ingest.New(b.store, b.store, b.limiter, func(owner int64) { b.hints <- owner }, o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.ctx))
 	done := make(chan struct{})
 	go func() {

@@ -110,11 +110,11 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:])[:digestDigits]
 }
 
-// Draft removes the secrets from every field of d, which Validate has accepted, and returns how many there were. It
-// changes no metadata in place.
+// Draft removes the secrets from every field of d, which Validate has accepted, except its details, and returns how many
+// there were. It changes no metadata in place.
 func (r *Redactor) Draft(d *worklog.Draft) int {
 	n := 0
-	for _, f := range [...]*string{&d.Title, &d.Tool, &d.ConversationTitle, &d.Details, &d.Source} {
+	for _, f := range [...]*string{&d.Title, &d.Tool, &d.ConversationTitle, &d.Source} {
 		n += r.into(f, false)
 	}
 	for _, f := range [...]*string{&d.Key, &d.Parent, &d.Conversation} {

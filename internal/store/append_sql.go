@@ -42,35 +42,35 @@ const (
 		WHERE c.owner_id = v.owner AND c.id = v.id`
 
 	sqlInsertEntries = `INSERT INTO work_logs (owner_id, seq, rev, id, conversation_id, key, parent_key, type, status, tool, title, details,
-		metadata, source, token_id, repeats, inferred, keep, started_at, ended_at, logged_at, created_at, updated_at, asked_at, silent_after)
+		metadata, source, token_id, repeats, inferred, keep, started_at, ended_at, logged_at, created_at, updated_at, asked_at, silent_after, redacted)
 		SELECT owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata::jsonb, source, token, repeats,
-			inferred, keep, started, ended, logged, $21::timestamptz, $21::timestamptz, asked, silent
+			inferred, keep, started, ended, logged, $21::timestamptz, $21::timestamptz, asked, silent, redacted
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
 			$11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::int[], $17::boolean[], $22::boolean[], $18::timestamptz[],
-			$19::timestamptz[], $20::timestamptz[], $23::timestamptz[], $24::int[])
+			$19::timestamptz[], $20::timestamptz[], $23::timestamptz[], $24::int[], $25::int[])
 			AS v (owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata, source, token, repeats,
-			inferred, keep, started, ended, logged, asked, silent)`
+			inferred, keep, started, ended, logged, asked, silent, redacted)`
 
 	// sqlCloseStats is statsUpsert for many owners at once: as literals, their parsing alone cost a millisecond.
 	sqlCloseStats = `INSERT INTO work_log_stats AS st (owner_id, last_rev, last_logged_at, stored, updated, unchanged, merged, limited, limited_noted,
-			invalid, hot, warm, cold, archived, bytes)
+			invalid, hot, warm, cold, archived, bytes, redacted)
 		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-			$9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
+			$9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[])
 		ON CONFLICT (owner_id) DO UPDATE SET last_rev = EXCLUDED.last_rev, last_logged_at = GREATEST(st.last_logged_at, EXCLUDED.last_logged_at),
 			stored = st.stored + EXCLUDED.stored, updated = st.updated + EXCLUDED.updated, unchanged = st.unchanged + EXCLUDED.unchanged,
 			merged = st.merged + EXCLUDED.merged, limited = st.limited + EXCLUDED.limited, limited_noted = st.limited_noted + EXCLUDED.limited_noted,
 			invalid = st.invalid + EXCLUDED.invalid, hot = st.hot + EXCLUDED.hot, warm = st.warm + EXCLUDED.warm, cold = st.cold + EXCLUDED.cold,
-			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes`
+			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes, redacted = st.redacted + EXCLUDED.redacted`
 
 	sqlUpdateEntries = `UPDATE work_logs w SET rev = v.rev, status = v.status, type = v.type, tool = v.tool, title = v.title, details = v.details,
 		metadata = v.metadata::jsonb, details_z = NULL, compression_level = 0,
 		details_bytes = CASE WHEN w.archive_url IS NULL THEN NULL ELSE w.details_bytes END,
 		storage_status = CASE WHEN w.archive_url IS NULL THEN 'hot' ELSE w.storage_status END,
 		parent_key = v.parent, source = v.source, repeats = v.repeats, inferred = v.inferred,
-		started_at = v.started, ended_at = v.ended, asked_at = v.asked, updated_at = $16::timestamptz
+		started_at = v.started, ended_at = v.ended, asked_at = v.asked, redacted = v.redacted, updated_at = $16::timestamptz
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-			$11::text[], $12::int[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $17::timestamptz[])
-			AS v (owner, seq, rev, status, type, tool, title, details, metadata, parent, source, repeats, inferred, started, ended, asked)
+			$11::text[], $12::int[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $17::timestamptz[], $18::int[])
+			AS v (owner, seq, rev, status, type, tool, title, details, metadata, parent, source, repeats, inferred, started, ended, asked, redacted)
 		WHERE w.owner_id = v.owner AND w.seq = v.seq`
 )
 
@@ -147,7 +147,7 @@ func (p *plan) readEntries(rows pgx.Rows) error {
 		var w workLog
 		err := rows.Scan(&w.OwnerID, &w.Seq, &w.Rev, &w.ID, &w.ConversationID, &w.Key, &w.ParentKey, &w.Type, &w.Status, &w.Tool, &w.Title,
 			&w.Metadata, &w.Source, &w.TokenID, &w.Repeats, &w.Inferred, &w.StartedAt, &w.EndedAt, &w.LoggedAt, &w.CreatedAt, &w.UpdatedAt,
-			&w.AskedAt, &w.SilentAfter, &w.StorageStatus, &w.ArchiveURL, &w.Details, &w.DetailsZ)
+			&w.AskedAt, &w.SilentAfter, &w.StorageStatus, &w.ArchiveURL, &w.Redacted, &w.Details, &w.DetailsZ)
 		if err != nil {
 			return err
 		}
@@ -216,14 +216,14 @@ func (p *plan) write(ctx context.Context, conn *pgxpool.Conn) error {
 func (p *plan) queueStats(b *pgx.Batch) {
 	var owner, rev []int64
 	var logged []*time.Time
-	counts := make([][]int64, 12)
+	counts := make([][]int64, 13)
 	for _, id := range p.owners { // ascending, as the locks were taken
 		d := p.deltas[id]
 		if d == nil {
 			continue
 		}
 		owner, rev, logged = append(owner, d.OwnerID), append(rev, d.LastRev), append(logged, d.LastLoggedAt)
-		for i, n := range [12]int64{d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes} {
+		for i, n := range [13]int64{d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes, d.Redacted} {
 			counts[i] = append(counts[i], n)
 		}
 	}
@@ -247,7 +247,7 @@ func (s *Store) statsUpsert(deltas []*statsRow) string {
 
 // counters are the columns of work_log_stats that only grow by addition.
 func counters() []bun.Ident {
-	return []bun.Ident{"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes"}
+	return []bun.Ident{"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes", "redacted"}
 }
 
 func (p *plan) queueConversations(b *pgx.Batch) {
@@ -294,6 +294,7 @@ type entryColumns struct {
 	inferred, keep                           []bool
 	started, ended, asked                    []*time.Time
 	silent                                   []*int32
+	redacted                                 []int32
 	logged                                   []time.Time
 }
 
@@ -308,6 +309,7 @@ func (v *entryColumns) add(st *state, keep bool) {
 	v.inferred, v.keep = append(v.inferred, r.Inferred), append(v.keep, keep)
 	v.started, v.ended, v.logged = append(v.started, nullable(r.StartedAt)), append(v.ended, nullable(r.EndedAt)), append(v.logged, r.LoggedAt)
 	v.asked, v.silent = append(v.asked, nullable(r.AskedAt)), append(v.silent, nullable(int32(r.SilentAfter/time.Second)))
+	v.redacted = append(v.redacted, int32(r.Redacted))
 }
 
 func (p *plan) queueInserts(b *pgx.Batch) {
@@ -317,7 +319,7 @@ func (p *plan) queueInserts(b *pgx.Batch) {
 		v.add(st, false)
 	}
 	b.Queue(sqlInsertEntries, v.owner, v.seq, v.rev, v.id, v.conversation, v.key, v.parent, v.kind, v.status, v.tool, v.title, v.details, v.meta,
-		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep, v.asked, v.silent)
+		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep, v.asked, v.silent, v.redacted)
 }
 
 func (p *plan) queueUpdates(b *pgx.Batch) {
@@ -326,7 +328,7 @@ func (p *plan) queueUpdates(b *pgx.Batch) {
 		v.add(st, false)
 	}
 	b.Queue(sqlUpdateEntries, v.owner, v.seq, v.rev, v.status, v.kind, v.tool, v.title, v.details, v.meta, v.parent, v.source, v.repeats,
-		v.inferred, v.started, v.ended, p.batch.Now, v.asked)
+		v.inferred, v.started, v.ended, p.batch.Now, v.asked, v.redacted)
 }
 
 // metadataJSON writes metadata that Validate has accepted.

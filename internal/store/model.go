@@ -56,11 +56,12 @@ type workLog struct {
 	AskedAt        *time.Time      `bun:"asked_at"`
 	SilentAfter    *int            `bun:"silent_after"`
 	ArchiveURL     *string         `bun:"archive_url"`
+	Redacted       int             `bun:"redacted"`
 }
 
 // workLogColumns are the columns of a workLog without its details.
 const workLogColumns = `w.owner_id, w.seq, w.rev, w.id, w.conversation_id, w.key, w.parent_key, w.type, w.status, w.tool, w.title,
-	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.asked_at, w.silent_after, w.storage_status, w.archive_url`
+	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.asked_at, w.silent_after, w.storage_status, w.archive_url, w.redacted`
 
 func (w *workLog) row() Row {
 	r := Row{
@@ -73,7 +74,7 @@ func (w *workLog) row() Row {
 			LoggedAt: w.LoggedAt.UTC(), CreatedAt: w.CreatedAt.UTC(), UpdatedAt: w.UpdatedAt.UTC(),
 		},
 	}
-	r.Marks = change.Marks{Inferred: w.Inferred, AskedAt: deref(w.AskedAt).UTC()}
+	r.Marks = change.Marks{Inferred: w.Inferred, AskedAt: deref(w.AskedAt).UTC(), Redacted: w.Redacted}
 	r.SilentAfter = time.Duration(deref(w.SilentAfter)) * time.Second
 	if len(w.Metadata) > 2 { // more than {}
 		_ = r.Metadata.UnmarshalJSON(w.Metadata) // jsonb always parses
@@ -120,6 +121,7 @@ type statsRow struct {
 	Cold         int64      `bun:"cold"`
 	Archived     int64      `bun:"archived"`
 	Bytes        int64      `bun:"bytes"`
+	Redacted     int64      `bun:"redacted"`
 	LastLoggedAt *time.Time `bun:"last_logged_at"`
 }
 
@@ -149,7 +151,7 @@ func (r *statsRow) count(status worklog.StorageStatus, n int64) {
 func (r *statsRow) stats() worklog.Stats {
 	c := worklog.Counts{Stored: r.Stored, Updated: r.Updated, Unchanged: r.Unchanged, Merged: r.Merged, Limited: r.Limited, Invalid: r.Invalid}
 	return worklog.Stats{
-		Counts: c, Received: c.Received(), Bytes: r.Bytes, LastLoggedAt: r.LastLoggedAt,
+		Counts: c, Received: c.Received(), Bytes: r.Bytes, Redacted: r.Redacted, LastLoggedAt: r.LastLoggedAt,
 		Entries: map[worklog.StorageStatus]int64{
 			worklog.StorageHot: r.Hot, worklog.StorageWarm: r.Warm, worklog.StorageCold: r.Cold, worklog.StorageArchived: r.Archived,
 		},

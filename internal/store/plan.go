@@ -202,13 +202,17 @@ func (p *plan) change(w *Write, st *state) Result {
 	if w.OwnOnly && st.row.TokenID != w.TokenID {
 		return Result{Outcome: worklog.OutcomeInvalid, Refused: true, Error: fieldError("key", "belongs to an entry that this token did not write")}
 	}
-	before, asked := st.row.Status, asking(&st.row)
+	before, asked, redacted := st.row.Status, asking(&st.row), st.row.Redacted
 	frozen := st.row.Title
 	facts := w.Facts
 	if st.row.ArchiveName != "" { // not missing, but elsewhere: what is there wins
 		facts.Details, facts.Metadata = "", nil
 	}
 	changed := change.Apply(&st.row.Entry, &st.row.Marks, facts)
+	if st.row.ArchiveName != "" {
+		st.row.Redacted = redacted // most of what was counted is not here
+	}
+	p.deltas[w.Owner].Redacted += int64(max(st.row.Redacted-redacted, 0))
 	if w.Note && w.Facts.Title != frozen {
 		st.row.Title, st.row.EndedAt = w.Facts.Title, w.Facts.EndedAt
 		changed = true
@@ -300,8 +304,9 @@ func (p *plan) insert(i int, w *Write, conv *conversationState) Result {
 	d := p.deltas[w.Owner]
 	d.LastRev++
 	f := &w.Facts
+	d.Redacted += int64(f.Redacted)
 	st := &state{write: i, row: Row{
-		Owner: w.Owner, TokenID: w.TokenID, Marks: change.Marks{Inferred: f.Inferred && f.Status.Final()},
+		Owner: w.Owner, TokenID: w.TokenID, Marks: change.Marks{Inferred: f.Inferred && f.Status.Final(), Redacted: f.Redacted},
 		Entry: worklog.Entry{
 			ID: w.EntryID, Seq: d.LastRev, Rev: d.LastRev, Key: w.Key, Parent: f.Parent, Type: f.Type, Status: f.Status,
 			StorageStatus: worklog.StorageHot, Tool: f.Tool, Title: f.Title, Details: f.Details, Metadata: f.Metadata, Source: f.Source,

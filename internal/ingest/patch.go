@@ -1,0 +1,69 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/change"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Patch changes an entry of the principal's user and returns it as it now stands. One that is not there, or not
+// theirs, is not found.
+func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, patch worklog.EntryPatch) (worklog.Entry, error) {
+	if !p.Can(account.ScopeRead) {
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeForbidden, "this needs the right %q", account.ScopeRead)
+	}
+	if uuid.Validate(id) != nil {
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
+	}
+	now := s.clock()
+	facts, err := s.patchFacts(patch, now)
+	if err != nil {
+		return worklog.Entry{}, err
+	}
+	w := store.Write{Owner: p.User.ID, EntryID: id, Patch: true, Facts: facts}
+	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details), done: make(chan struct{})}
+	if err := s.run(ctx, r); err != nil {
+		return worklog.Entry{}, err
+	}
+	if r.receipts[0].Entry == nil {
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
+	}
+	return *r.receipts[0].Entry, nil
+}
+
+func (s *Service) patchFacts(patch worklog.EntryPatch, now time.Time) (change.Facts, error) {
+	d := worklog.Draft{Title: "unchanged", Metadata: patch.Metadata, EndedAt: patch.EndedAt}
+	if patch.Title != nil {
+		d.Title = *patch.Title
+	}
+	if patch.Details != nil {
+		d.Details = *patch.Details
+	}
+	if patch.Status != nil {
+		d.Status = *patch.Status
+	}
+	redacted := s.redactDetails(&d)
+	d.Normalize()
+	if err := d.Validate(now); err != nil {
+		e := *err.(*worklog.Error)
+		e.Message = "invalid patch"
+		return change.Facts{}, &e
+	}
+	redacted += s.redactRest(&d)
+	f := change.Of(&d, now)
+	f.Redacted = redacted
+	f.Type = ""
+	if patch.Title == nil {
+		f.Title = ""
+	}
+	if patch.Status == nil {
+		f.Status = ""
+	}
+	return f, nil
+}
