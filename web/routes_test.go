@@ -64,6 +64,7 @@ func callers(g *gate) []caller {
 	withSession := func(u account.User) func(*http.Request) *httptest.ResponseRecorder {
 		return func(r *http.Request) *httptest.ResponseRecorder { return g.signedIn(u).send(r) }
 	}
+	inAddress := func(r api.Route) bool { return strings.HasPrefix(r.Path, "/otlp/:token/") } // what is in the address here is no token
 	isPublic := func(r api.Route) bool { return slices.Contains(public(), r.Method+" "+r.Path) }
 	isAdmin := func(r api.Route) bool { return strings.Contains(r.Path, "/admin") || r.Path == "/metrics" }
 	writes := func(r api.Route) bool {
@@ -74,13 +75,18 @@ func callers(g *gate) []caller {
 		{"a proxy's Basic", func(r *http.Request) *httptest.ResponseRecorder {
 			return g.browser().send(r, "Authorization", "Basic dXNlcjpwYXNz")
 		}, isPublic},
-		{"a user", withSession(user), func(r api.Route) bool { return !isAdmin(r) }},
-		{"an admin", withSession(admin), func(api.Route) bool { return true }},
+		{"a user", withSession(user), func(r api.Route) bool { return !isAdmin(r) && !inAddress(r) }},
+		{"an admin", withSession(admin), func(r api.Route) bool { return !inAddress(r) }},
 		{"a write token", withToken(user, account.ScopeWrite), func(r api.Route) bool { return isPublic(r) || writes(r) }},
 		{"a read token", withToken(user, account.ScopeRead), func(r api.Route) bool {
 			return isPublic(r) || strings.HasPrefix(r.Path, "/api/v1/") && !isAdmin(r) && !writes(r)
 		}},
-		{"an admin's token with every right", withToken(admin, account.Scopes()...), func(r api.Route) bool { return isPublic(r) || isMachine(r.Path) }},
+		{"a token for telemetry", withToken(user, account.ScopeOTLP), func(r api.Route) bool {
+			return isPublic(r) || inAddress(r) || r.Method == http.MethodPost && strings.HasPrefix(r.Path, "/v1/")
+		}},
+		{"an admin's token with every right", withToken(admin, account.ScopeWrite, account.ScopeRead, account.ScopeWriteAny, account.ScopeAdmin), func(r api.Route) bool {
+			return isPublic(r) || isMachine(r.Path) && !inAddress(r)
+		}},
 	}
 }
 
@@ -115,7 +121,7 @@ func denied(route api.Route, w *httptest.ResponseRecorder) bool {
 	if isBrowserStream(route.Path) && strings.Contains(w.Body.String(), "signed-out") {
 		return true
 	}
-	asked := strings.Contains(w.Body.String(), "Sign in first") || strings.Contains(w.Body.String(), `"code":"unauthorized"`)
+	asked := strings.Contains(w.Body.String(), "Sign in first") || strings.Contains(w.Body.String(), `"code":"unauthorized"`) || strings.Contains(w.Body.String(), `"code":16`)
 	sent, _, _ := strings.Cut(w.Header().Get("Location"), "?")
 	return w.Code == http.StatusUnauthorized && asked || w.Code == http.StatusForbidden || sent == "/login" && route.Path != "/logout"
 }
