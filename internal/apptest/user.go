@@ -39,7 +39,12 @@ func (a *App) Command(stdin string, args ...string) string {
 
 // TryCommand is Command for commands that may fail.
 func (a *App) TryCommand(stdin string, args ...string) (stdout, stderr string, err error) {
-	ctx, cancel := context.WithTimeout(a.t.Context(), commandTimeout)
+	return a.CommandUntil(a.t.Context(), stdin, args...)
+}
+
+// CommandUntil is TryCommand for a command that is killed, with SIGKILL, when ctx ends.
+func (a *App) CommandUntil(ctx context.Context, stdin string, args ...string) (stdout, stderr string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, a.binary, args...)
