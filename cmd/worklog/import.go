@@ -33,7 +33,23 @@ const (
 // importCmd writes worklog's own NDJSON (drafts, or entries as the API returns them) and the transcripts of agents.
 type importCmd struct {
 	Conversation string   `help:"The key of a conversation for lines that name none."`
+	Follow       bool     `short:"f" help:"Stay and import what is written from now on, also into new files of the folders, until Ctrl-C."`
+	NoKeep       bool     `help:"Let retention delete what is old. By default conversations with entries that the next sweep would delete are marked to be kept."`
 	Files        []string `arg:"" optional:"" help:"Transcripts, folders of them such as ~/.claude/projects, or files of one draft or entry per line; - or nothing reads standard input."`
+}
+
+// Help says what kong can not.
+func (importCmd) Help() string {
+	return `What a file holds is found out by looking: Claude Code's transcripts (a file, the folder of a session with its
+sub-agents, or all of ~/.claude/projects), Codex's rollouts, its log and what "codex exec --json" prints, Gemini CLI's
+chats, and worklog's own NDJSON. Importing again stores nothing twice. Damaged lines are named and skipped.
+
+  worklog import ~/.claude/projects
+  worklog import --follow ~/.claude/projects
+  codex exec --json "fix the build" | worklog import --follow
+
+Exit status: 0, or 1 when lines of worklog's own NDJSON could not be imported, a file could not be read, or the server
+refused or stayed away for 5 minutes (with --follow it is waited for).`
 }
 
 // Run imports the files one after another. Running it again stores nothing twice: a line without a key gets one that
@@ -47,17 +63,17 @@ func (cmd importCmd) Run(a *app) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
-	if files, err = unfolded(files); err != nil {
-		return err
+	im := &importer{
+		a: a, c: c, conversation: cmd.Conversation, progress: newProgress(a), agents: transcript.NewAgents(), keep: !cmd.NoKeep, patient: cmd.Follow,
 	}
-	im := &importer{a: a, c: c, conversation: cmd.Conversation, progress: newProgress(a), agents: transcript.NewAgents()}
-	for _, name := range files {
-		if err = im.file(name); err != nil {
-			break
-		}
+	if cmd.Follow {
+		err = im.follow(files)
+	} else {
+		err = im.files(files)
 	}
 	im.progress.finish(im.summary())
 	im.tellSkipped()
+	im.tellRetention()
 	if err == nil && im.counts.Invalid+im.damaged > 0 {
 		err = fmt.Errorf("%d of %d lines were not imported", im.counts.Invalid+im.damaged, im.lines)
 	}
@@ -70,8 +86,11 @@ type importer struct {
 	c            *worklog.Client
 	conversation string
 	progress     *progress
+	keep         bool // conversations with entries that the next sweep would delete
+	patient      bool // a server that is away is waited for as long as it takes
 
 	name    string // of the file
+	place   string // of the file among many
 	batch   []line
 	lines   int64 // read so far, of all files
 	counts  worklog.Counts
@@ -81,41 +100,58 @@ type importer struct {
 	agents  *transcript.Agents // of all transcripts
 	skipped map[string]int     // lines of transcripts that are no entries, by kind
 	torn    int64              // damaged lines of transcripts: nobody can mend them, so they do not fail the import
+
+	retention *worklog.Retention // nil: not asked yet
+	due       due
 }
 
 // line is a draft and where it stands.
 type line struct {
+	file   string
 	number int
 	draft  worklog.Draft
 }
 
+// files imports files and folders one after another.
+func (im *importer) files(names []string) error {
+	names, err := unfolded(names)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		if len(names) > 1 {
+			im.place = fmt.Sprintf("file %d of %d, ", i+1, len(names))
+		}
+		if err := im.file(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (im *importer) file(name string) error {
-	in := im.a.stdin
+	in, modified := im.a.stdin, im.a.now()
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
+		if info, err := f.Stat(); err == nil {
+			modified = info.ModTime()
+		}
 		in = f
 	}
 	im.name = name
 	r := bufio.NewReaderSize(in, 256<<10)
-	if p := im.parserOf(r); p != nil {
-		return im.transcript(r, p)
-	}
+	p := im.parserOf(r, modified)
 	for number := 1; ; number++ {
 		raw, err := readLine(r)
-		if len(bytes.TrimSpace(raw)) > 0 || errors.Is(err, errLongLine) {
-			im.add(number, raw, err)
-		}
-		if len(im.batch) == importBatch {
-			if err := im.flush(); err != nil {
-				return err
-			}
+		if failed := im.take(p, number, raw, err); failed != nil {
+			return failed
 		}
 		if errors.Is(err, io.EOF) {
-			return im.flush()
+			return im.end(p)
 		}
 		if err != nil && !errors.Is(err, errLongLine) {
 			return fmt.Errorf("%s: %w", name, err)
@@ -123,24 +159,45 @@ func (im *importer) file(name string) error {
 	}
 }
 
+// take reads one line, which p knows, or which is one of worklog's own when p is nil.
+func (im *importer) take(p transcript.Parser, number int, raw []byte, err error) error {
+	if p != nil {
+		return im.rows(im.parse(p, number, raw, err))
+	}
+	if len(bytes.TrimSpace(raw)) > 0 || errors.Is(err, errLongLine) {
+		im.add(number, raw, err)
+	}
+	if len(im.batch) < importBatch {
+		return nil
+	}
+	return im.flush()
+}
+
 var errLongLine = fmt.Errorf("is longer than %d bytes", maxImportLine)
 
 // readLine returns the next line, io.EOF with the last one, or errLongLine, having skipped the rest of it.
 func readLine(r *bufio.Reader) (raw []byte, err error) {
+	raw, _, err = measureLine(r)
+	return raw, err
+}
+
+// measureLine is readLine, with the length of what was read.
+func measureLine(r *bufio.Reader) (raw []byte, length int64, err error) {
 	long := false
 	for {
 		part, err := r.ReadSlice('\n')
+		length += int64(len(part))
 		if long = long || len(raw)+len(part) > maxImportLine; !long {
 			raw = append(raw, part...)
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case long && err == nil:
-			return nil, errLongLine
+			return nil, length, errLongLine
 		case long:
-			return nil, errors.Join(errLongLine, err)
+			return nil, length, errors.Join(errLongLine, err)
 		default:
-			return raw, err
+			return raw, length, err
 		}
 	}
 }
@@ -149,13 +206,13 @@ func readLine(r *bufio.Reader) (raw []byte, err error) {
 func (im *importer) add(number int, raw []byte, err error) {
 	im.lines++
 	if errors.Is(err, errLongLine) {
-		im.mistake(number, errLongLine)
+		im.mistake(im.name, number, errLongLine)
 		im.damaged++
 		return
 	}
 	d, err := decodeLine(raw)
 	if err != nil {
-		im.mistake(number, err)
+		im.mistake(im.name, number, err)
 		im.damaged++
 		return
 	}
@@ -165,7 +222,7 @@ func (im *importer) add(number int, raw []byte, err error) {
 	if d.Key == "" {
 		d.Key = lineKey(filepath.Base(im.name), im.conversation, number, raw)
 	}
-	im.batch = append(im.batch, line{number, d})
+	im.batch = append(im.batch, line{im.name, number, d})
 }
 
 // lineKey is the same for the same line of the same file.
@@ -224,7 +281,10 @@ func (im *importer) flush() error {
 		for i := range pending {
 			drafts[i] = pending[i].draft
 		}
-		receipts, err := im.c.Append(im.a.ctx, drafts...)
+		if err := im.askRetention(); err != nil {
+			return err
+		}
+		receipts, err := im.c.Import(im.a.ctx, im.keep, drafts...)
 		again, wait := im.settle(pending, receipts)
 		again = append(again, pending[len(receipts):]...)
 		if len(again) == 0 {
@@ -255,9 +315,10 @@ func (im *importer) settle(pending []line, receipts []worklog.Receipt) (again []
 			wait = max(wait, time.Duration(r.RetryAfter)*time.Second, time.Second)
 			continue
 		case worklog.OutcomeInvalid:
-			im.mistake(pending[i].number, &worklog.Error{Message: r.Reason, Fields: r.Errors})
+			im.mistake(pending[i].file, pending[i].number, &worklog.Error{Message: r.Reason, Fields: r.Errors})
 		}
 		im.counts.Add(r.Outcome, 1)
+		im.due.count(&pending[i].draft, r.Outcome, im.retention)
 	}
 	return again, wait
 }
@@ -276,7 +337,7 @@ func (im *importer) patience(away *time.Time, wait time.Duration, err error) (ti
 		*away = time.Time{}
 	} else if away.IsZero() {
 		*away = now
-	} else if now.Sub(*away) > importPatience {
+	} else if now.Sub(*away) > importPatience && !im.patient {
 		return 0, err
 	}
 	return max(wait, e.RetryAfter, importPause), nil
@@ -294,11 +355,11 @@ func pauseFor(ctx context.Context, d time.Duration) error {
 }
 
 // mistake names a line that was not imported.
-func (im *importer) mistake(number int, err error) {
+func (im *importer) mistake(file string, number int, err error) {
 	im.shown++
 	switch {
 	case im.shown <= shownMistakes:
-		im.progress.print(fmt.Sprintf("%s:%d: %s", im.name, number, printable(err.Error())))
+		im.progress.print(fmt.Sprintf("%s:%d: %s", file, number, printable(err.Error())))
 	case im.shown == shownMistakes+1:
 		im.progress.print("more lines like these are only counted")
 	}
@@ -306,6 +367,6 @@ func (im *importer) mistake(number int, err error) {
 
 func (im *importer) summary() string {
 	c := im.counts
-	return fmt.Sprintf("%d lines: %d stored, %d updated, %d unchanged, %d merged, %d invalid, %d damaged",
+	return im.place + fmt.Sprintf("%d lines: %d stored, %d updated, %d unchanged, %d merged, %d invalid, %d damaged",
 		im.lines, c.Stored, c.Updated, c.Unchanged, c.Merged, c.Invalid, im.damaged+im.torn)
 }

@@ -5,13 +5,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/adapter/transcript"
 )
@@ -34,6 +34,8 @@ func unfolded(names []string) ([]string, error) {
 	return files, nil
 }
 
+var errNoTranscript = errors.New("there is no transcript in this folder")
+
 func transcriptsIn(folder string) ([]string, error) {
 	var mains, helpers []string
 	main := filepath.Clean(folder) + ".jsonl" // the folder of one session lies beside its main file
@@ -44,7 +46,7 @@ func transcriptsIn(folder string) ([]string, error) {
 		switch ext := filepath.Ext(path); {
 		case err != nil:
 			return err
-		case d.IsDir() || (ext != ".jsonl" && ext != ".ndjson"):
+		case d.IsDir() || ext != ".jsonl" && ext != ".ndjson" && (ext != ".json" || !strings.HasPrefix(d.Name(), "session-")): // Gemini CLI had such chats
 		case strings.HasPrefix(d.Name(), "agent-"):
 			helpers = append(helpers, path)
 		default:
@@ -53,19 +55,18 @@ func transcriptsIn(folder string) ([]string, error) {
 		return nil
 	})
 	if err == nil && len(mains)+len(helpers) == 0 {
-		err = fmt.Errorf("%s: there is no transcript in this folder", folder)
+		err = fmt.Errorf("%s: %w", folder, errNoTranscript)
 	}
 	return append(mains, helpers...), err
 }
 
 // parserOf returns a parser for what r holds when it is a transcript. It waits for no more of r than it needs to tell.
-func (im *importer) parserOf(r *bufio.Reader) transcript.Parser {
-	session := strings.TrimSuffix(filepath.Base(im.name), filepath.Ext(im.name))
+func (im *importer) parserOf(r *bufio.Reader, modified time.Time) transcript.Parser {
 	for n := 1; ; n = r.Buffered() + 1 {
 		_, err := r.Peek(min(n, r.Size()))
 		head, _ := r.Peek(r.Buffered())
 		if f := transcript.Detect(head); f != transcript.Unknown {
-			return transcript.New(f, transcript.Options{Session: session, Agents: im.agents, Now: im.a.now()})
+			return im.newParser(f, modified)
 		}
 		if err != nil || n > r.Size() {
 			return nil
@@ -73,33 +74,43 @@ func (im *importer) parserOf(r *bufio.Reader) transcript.Parser {
 	}
 }
 
-// transcript imports a file that p can read.
-func (im *importer) transcript(r *bufio.Reader, p transcript.Parser) error {
-	for number := 1; ; number++ {
-		raw, err := readLine(r)
-		if len(bytes.TrimSpace(raw)) > 0 || errors.Is(err, errLongLine) {
-			im.lines++
-		}
-		mistake := err
-		var rows []transcript.Row
-		if !errors.Is(err, errLongLine) {
-			rows, mistake = p.Line(raw)
-		}
-		im.tear(number, mistake)
-		if err := im.rows(rows); err != nil {
-			return err
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil && !errors.Is(err, errLongLine) {
-			return fmt.Errorf("%s: %w", im.name, err)
-		}
+func (im *importer) newParser(f transcript.Format, modified time.Time) transcript.Parser {
+	session := strings.TrimSuffix(filepath.Base(im.name), filepath.Ext(im.name))
+	return transcript.New(f, transcript.Options{Session: session, Agents: im.agents, Now: im.a.now(), Modified: modified})
+}
+
+// parse reads a line of a transcript.
+func (im *importer) parse(p transcript.Parser, number int, raw []byte, err error) (rows []transcript.Row) {
+	long := errors.Is(err, errLongLine)
+	if len(bytes.TrimSpace(raw)) > 0 || long {
+		im.lines++
+	}
+	mistake := err
+	if !long {
+		rows, mistake = p.Line(raw)
+	}
+	im.tear(number, mistake)
+	return rows
+}
+
+// end imports what a file leaves when it is over.
+func (im *importer) end(p transcript.Parser) error {
+	if p == nil {
+		return im.flush()
 	}
 	rows, err := p.Close()
 	im.tear(0, err)
 	if err := im.rows(rows); err != nil {
 		return err
+	}
+	im.skip(p)
+	return im.flush()
+}
+
+// skip counts what a parser has made no entries of.
+func (im *importer) skip(p transcript.Parser) {
+	if p == nil {
+		return
 	}
 	if im.skipped == nil {
 		im.skipped = map[string]int{}
@@ -107,7 +118,6 @@ func (im *importer) transcript(r *bufio.Reader, p transcript.Parser) error {
 	for kind, n := range p.Skipped() {
 		im.skipped[kind] += n
 	}
-	return im.flush()
 }
 
 // tear names a damaged line; one of which nothing is lost is not counted.
@@ -118,13 +128,13 @@ func (im *importer) tear(number int, err error) {
 	if _, ok := errors.AsType[transcript.Repaired](err); !ok {
 		im.torn++
 	}
-	im.mistake(number, err)
+	im.mistake(im.name, number, err)
 }
 
 // rows sends drafts as batches fill.
 func (im *importer) rows(rows []transcript.Row) error {
 	for _, row := range rows {
-		im.batch = append(im.batch, line{row.Line, row.Draft})
+		im.batch = append(im.batch, line{im.name, row.Line, row.Draft})
 		if len(im.batch) == importBatch {
 			if err := im.flush(); err != nil {
 				return err
