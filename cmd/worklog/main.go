@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	a := &app{env: os.Getenv, readFile: os.ReadFile, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	a := &app{env: os.Getenv, readFile: os.ReadFile, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, detach: detach, self: os.Executable}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second signal then ends the process at once
 	a.ctx = ctx
@@ -31,23 +31,30 @@ type app struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	now      func() time.Time
+	// detach starts this program with args, and does not wait for it.
+	detach func(args ...string) error
+	self   func() (string, error) // the path of this program
 }
 
 // cli is the whole command line.
 type cli struct {
-	Serve       serveCmd       `cmd:"" help:"Run the server."`
-	Log         logCmd         `cmd:"" help:"Write one entry (WORKLOG_URL, WORKLOG_TOKEN)."`
-	Tail        tailCmd        `cmd:"" help:"Show entries as they come (WORKLOG_URL, WORKLOG_TOKEN)."`
-	Import      importCmd      `cmd:"" help:"Write entries from files of NDJSON (WORKLOG_URL, WORKLOG_TOKEN)."`
-	User        userCmd        `cmd:"" help:"Manage users, in the database of the server."`
-	Token       tokenCmd       `cmd:"" help:"Manage tokens, in the database of the server."`
-	Migrate     migrateCmd     `cmd:"" help:"Change or show the version of the database schema."`
-	Cleanup     cleanupCmd     `cmd:"" help:"Sweep now: compress, archive and delete old entries, in the database of the server."`
-	Restore     restoreCmd     `cmd:"" help:"Bring old entries back from the archive, in the database of the server."`
-	Archive     archiveCmd     `cmd:"" help:"Look after the archive of the server."`
-	Demo        demoCmd        `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
-	Healthcheck healthcheckCmd `cmd:"" help:"Ask whether the server on this machine is ready."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Serve         serveCmd         `cmd:"" help:"Run the server."`
+	Log           logCmd           `cmd:"" help:"Write one entry (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Tail          tailCmd          `cmd:"" help:"Show entries as they come (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Import        importCmd        `cmd:"" help:"Write entries from files of NDJSON (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Hook          hookCmd          `cmd:"" help:"Hand over an agent's event on standard input; never makes the agent wait."`
+	Connect       connectCmd       `cmd:"" help:"Let a coding agent write to worklog: shows what would change in its configuration, and asks."`
+	User          userCmd          `cmd:"" help:"Manage users, in the database of the server."`
+	Token         tokenCmd         `cmd:"" help:"Manage tokens, in the database of the server."`
+	Migrate       migrateCmd       `cmd:"" help:"Change or show the version of the database schema."`
+	Cleanup       cleanupCmd       `cmd:"" help:"Sweep now: compress, archive and delete old entries, in the database of the server."`
+	Restore       restoreCmd       `cmd:"" help:"Bring old entries back from the archive, in the database of the server."`
+	Archive       archiveCmd       `cmd:"" help:"Look after the archive of the server."`
+	Backup        backupCmd        `cmd:"" help:"Write everything the server has into one file, while it runs."`
+	RestoreBackup restoreBackupCmd `cmd:"" help:"Fill an empty installation from a backup. The server must not run."`
+	Demo          demoCmd          `cmd:"" help:"Let lifelike agents write to a running server (WORKLOG_URL, WORKLOG_TOKEN)."`
+	Healthcheck   healthcheckCmd   `cmd:"" help:"Ask whether the server on this machine is ready."`
+	Version       versionCmd       `cmd:"" help:"Print the version."`
 }
 
 // exitCode ends the program with a code that says more than 1; its error has been reported already.
@@ -72,6 +79,10 @@ func (a *app) run(args []string) int {
 	}
 	command, err := parser.Parse(args)
 	if exited {
+		return 0
+	}
+	if err != nil && args[0] == "hook" { // an agent takes 2 for "do not go on"
+		fmt.Fprintln(a.stderr, "worklog hook:", err)
 		return 0
 	}
 	if err != nil {

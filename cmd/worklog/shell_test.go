@@ -15,6 +15,7 @@ type shell struct {
 	env            map[string]string
 	stdin          io.Reader
 	stdout, stderr *output
+	detached       [][]string // what was started
 }
 
 func newShell(env ...string) *shell {
@@ -34,6 +35,7 @@ func (s *shell) app(ctx context.Context) *app {
 	return &app{
 		ctx: ctx, env: func(name string) string { return s.env[name] }, readFile: os.ReadFile,
 		stdin: s.stdin, stdout: s.stdout, stderr: s.stderr, now: time.Now,
+		detach: func(args ...string) error { s.detached = append(s.detached, args); return nil }, self: func() (string, error) { return "/opt/worklog", nil },
 	}
 }
 

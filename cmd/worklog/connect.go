@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/config"
+	"github.com/worklogdev/worklog/internal/connect"
+	"github.com/worklogdev/worklog/internal/outbox"
+	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// connectCmd writes worklog into an agent's configuration.
+type connectCmd struct {
+	Agent  string `arg:"" enum:"claude-code,codex,gemini" help:"claude-code, codex or gemini."`
+	Remove bool   `help:"Take worklog out of the agent's configuration again."`
+	Yes    bool   `short:"y" help:"Do not ask."`
+	User   string `placeholder:"EMAIL" help:"On the server's own machine, without WORKLOG_TOKEN: whose token to make."`
+}
+
+// tokenTimeout bounds the question whether the server knows the token.
+const tokenTimeout = 5 * time.Second
+
+// Run shows what would change, asks, and changes it.
+func (cmd connectCmd) Run(a *app) error {
+	f, err := openAgentFile(a, cmd.Agent)
+	if err != nil {
+		return err
+	}
+	known, err := a.credentials(cmd.Agent)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if cmd.Remove {
+		return cmd.remove(a, f, known)
+	}
+	c, create, err := cmd.choose(a, known)
+	if err != nil {
+		return err
+	}
+	merge := func() ([]byte, error) {
+		merged, made, err := connect.Merge(cmd.Agent, f.old, connect.Setting{URL: c.URL, Token: c.Token, Command: connect.HookCommand(a.executable(), cmd.Agent)}, known.Made)
+		c.Made = made
+		return merged, err
+	}
+	merged, err := merge() // with a placeholder for a token that is made later: nobody has agreed yet
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	if bytes.Equal(merged, f.old) && !create {
+		fmt.Fprintf(a.stderr, "%s is up to date.\n", f.path)
+		return cmd.finish(a, f, known, c)
+	}
+	if err := cmd.confirm(a, f, merged); err != nil {
+		return err
+	}
+	if create {
+		if c.Token, err = cmd.newToken(a); err != nil {
+			return err
+		}
+		if merged, err = merge(); err != nil {
+			return err
+		}
+	}
+	c.Created = known.Created || !f.exists
+	if err := a.saveCredentials(cmd.Agent, c); err != nil {
+		return err
+	}
+	if err := f.write(merged, known.Token == ""); err != nil {
+		return err
+	}
+	return cmd.finish(a, f, known, c)
+}
+
+// placeholder stands for a token that is made when somebody has agreed.
+const placeholder = "wlg_..."
+
+// choose finds out which server and token to write. Create: the token is to be made.
+func (cmd connectCmd) choose(a *app, known credentials) (c credentials, create bool, err error) {
+	token, err := a.setting("WORKLOG_TOKEN")
+	if err != nil {
+		return c, false, err
+	}
+	url, err := a.setting("WORKLOG_URL")
+	if err != nil {
+		return c, false, err
+	}
+	switch {
+	case url != "":
+	case token == "" && known.URL != "":
+		url = known.URL
+	default:
+		url = defaultURL
+	}
+	c = credentials{URL: strings.TrimRight(url, "/"), Token: token}
+	switch {
+	case token != "" && !account.WellFormed(token):
+		return c, false, errors.New("WORKLOG_TOKEN is no token of worklog: a part is missing or mistyped")
+	case token != "":
+	case cmd.User == "" && known.Token != "" && known.URL == c.URL:
+		c.Token = known.Token
+	case cmd.User == "":
+		return c, false, errors.New("set WORKLOG_URL and WORKLOG_TOKEN as the page Settings, Connect of your server shows, or, on the server's own machine, name a user with --user")
+	default:
+		c.Token, create = placeholder, true
+	}
+	return c, create, nil
+}
+
+// newToken makes a token that can only write, in the database of the server.
+func (cmd connectCmd) newToken(a *app) (secret string, err error) {
+	err = withUser(a, cmd.User, func(st *store.Store, _ config.Config, user account.User) error {
+		host, _ := os.Hostname()
+		request := account.TokenRequest{
+			Name: worklog.Cut(strings.TrimSpace(cmd.Agent+" on "+host), account.MaxTokenName), Scopes: []account.Scope{account.ScopeWrite}, Life: account.DefaultTokenLife,
+		}
+		var tok account.Token
+		if tok, secret, err = account.NewToken(user, request, false, a.now().UTC()); err != nil {
+			return err
+		}
+		return st.CreateToken(a.ctx, tok, account.HashSecret(secret))
+	})
+	return secret, err
+}
+
+// confirm shows what would change and asks.
+func (cmd connectCmd) confirm(a *app, f *agentFile, text []byte) error {
+	fmt.Fprintf(a.stdout, "%s\n%s", f.path, masked(difference(f.old, text)))
+	if cmd.Yes {
+		return nil
+	}
+	if !isTerminal(a.stdin) {
+		return errors.New("nothing was changed: add --yes to change it without being asked")
+	}
+	fmt.Fprint(a.stderr, "Change the file? [y/N] ")
+	answer, _ := bufio.NewReader(a.stdin).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return errors.New("nothing was changed")
+	}
+	return nil
+}
+
+// finish takes over what waits, and says what is left to do.
+func (cmd connectCmd) finish(a *app, f *agentFile, known, c credentials) error {
+	if known.Token != "" && known.URL == c.URL && known.Token != c.Token {
+		if err := outbox.New(outbox.Options{Dir: a.outboxDir(), URL: c.URL, Token: c.Token}).Adopt(a.outboxDir(), known.Token); err != nil {
+			fmt.Fprintln(a.stderr, "worklog: events that still wait for the old token stay there:", err)
+		}
+	}
+	fmt.Fprintf(a.stderr, "%s is connected to %s. It takes effect with the next session.\n", cmd.Agent, c.URL)
+	if cmd.Agent == connect.Codex {
+		fmt.Fprintln(a.stderr, "Codex asks you to trust new hooks: start it and type /hooks.")
+	}
+	if problem := checkToken(a, c); problem != "" {
+		fmt.Fprintln(a.stderr, "Note:", problem)
+	}
+	return nil
+}
+
+// checkToken asks the server whether it knows the token. Nothing is written for it.
+func checkToken(a *app, c credentials) (problem string) {
+	req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, c.URL+"/api/v1/stats", nil)
+	if err != nil {
+		return c.URL + " is no address of a server."
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	res, err := (&http.Client{Timeout: tokenTimeout}).Do(req)
+	if err != nil {
+		return "the server does not answer now. What the agent does waits on this machine until it does."
+	}
+	_ = res.Body.Close()
+	if res.StatusCode == http.StatusUnauthorized {
+		return "the server does not know this token."
+	}
+	return ""
+}
+
+// remove takes worklog out of the configuration.
+func (cmd connectCmd) remove(a *app, f *agentFile, known credentials) error {
+	rest, err := connect.Remove(cmd.Agent, f.old, known.Made)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	if bytes.Equal(rest, f.old) {
+		fmt.Fprintf(a.stderr, "There is nothing of worklog in %s.\n", f.path)
+		return a.dropCredentials(cmd.Agent)
+	}
+	if err := cmd.confirm(a, f, rest); err != nil {
+		return err
+	}
+	if known.Created && connect.Empty(cmd.Agent, rest) {
+		err = os.Remove(f.path)
+	} else {
+		err = f.write(rest, false)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "%s is no longer connected. Its token still works: revoke it on the page Settings, Tokens.\n", cmd.Agent)
+	return a.dropCredentials(cmd.Agent)
+}
+
+// executable is the path of this program, as an agent can call it later.
+func (a *app) executable() string {
+	path, err := a.self()
+	if err != nil {
+		return "worklog"
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil && strings.HasPrefix(real, os.TempDir()+"/go-build") {
+		return "worklog" // of "go run": gone in a moment
+	}
+	return path
+}

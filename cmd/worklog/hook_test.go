@@ -1,0 +1,147 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/apptest"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+const promptEvent = `{"session_id":"s","prompt_id":"p","hook_event_name":"UserPromptSubmit","prompt":"%"}`
+
+func prompt(text string) string { return strings.Replace(promptEvent, "%", text, 1) }
+
+// hookRun is a hook as an agent runs it, and fails unless the agent notices nothing.
+func (s *shell) hookRun(t *testing.T, stdin io.Reader, args ...string) {
+	t.Helper()
+	s.stdin = stdin
+	if code := s.run(t.Context(), append([]string{"hook"}, args...)...); code != 0 || s.stdout.String() != "" {
+		t.Errorf("exit %d, the agent reads %q", code, s.stdout.String())
+	}
+}
+
+func TestAHookHandsOverItsEvent(t *testing.T) {
+	t.Parallel()
+	app := apptest.Start(t)
+	s := shellOf(app, apptest.Email)
+	s.env["HOME"] = t.TempDir()
+	s.hookRun(t, strings.NewReader(prompt("Fix it")))
+	page, err := app.Client().Entries(t.Context(), worklog.Query{})
+	if err != nil || len(page.Entries) != 1 || page.Entries[0].Title != "Prompt: Fix it" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if entries, err := os.ReadDir(s.env["HOME"]); err != nil || len(entries) != 0 {
+		t.Errorf("a hook that works leaves %v, %v", entries, err)
+	}
+}
+
+func TestNothingThatAHookMeetsReachesItsAgent(t *testing.T) {
+	t.Parallel()
+	never, _ := io.Pipe()
+	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	defer down.Close()
+	for name, c := range map[string]struct {
+		env   []string
+		args  []string
+		stdin io.Reader
+	}{
+		"no token":              {nil, nil, strings.NewReader("{}")},
+		"no such agent":         {nil, []string{"--agent", "codex"}, strings.NewReader("{}")},
+		"a flag of tomorrow":    {nil, []string{"--tomorrow"}, strings.NewReader("{}")},
+		"input that never ends": {[]string{"WORKLOG_TOKEN", "t"}, nil, never},
+		"a server with a fault": {[]string{"WORKLOG_TOKEN", "t", "WORKLOG_URL", down.URL}, nil, strings.NewReader("{}")},
+		"no disk":               {[]string{"WORKLOG_TOKEN", "t", "WORKLOG_URL", down.URL, "XDG_STATE_HOME", "/proc/none"}, nil, strings.NewReader("{}")},
+		"too much":              {[]string{"WORKLOG_TOKEN", "t", "WORKLOG_URL", down.URL}, nil, io.LimitReader(zeros{}, 17<<20)},
+	} {
+		s := newShell(append(c.env, "HOME", t.TempDir())...)
+		began := time.Now()
+		s.hookRun(t, c.stdin, c.args...)
+		t.Logf("%s: %v, %s", name, time.Since(began), strings.TrimSpace(s.stderr.String()))
+		if name != "a server with a fault" && s.stderr.String() == "" {
+			t.Errorf("%s: nobody can find out what is wrong", name)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestWhatAHookCouldNotHandOverIsDeliveredLater(t *testing.T) {
+	t.Parallel()
+	app := apptest.Start(t)
+	s := shellOf(app, apptest.Email)
+	s.env["HOME"] = t.TempDir()
+	app.Kill()
+	for _, text := range []string{"one", "two", "three"} {
+		s.hookRun(t, strings.NewReader(prompt(text)))
+	}
+	if len(s.detached) != 3 || !slices.Equal(s.detached[0], []string{"hook", "--deliver"}) {
+		t.Errorf("started: %v", s.detached)
+	}
+	app.Restart()
+	if code := s.run(t.Context(), "hook", "--flush"); code != 0 || !strings.Contains(s.stderr.String(), "3 events delivered, 0 refused by the server, 0 waiting") {
+		t.Errorf("exit %d: %s", code, s.stderr.String())
+	}
+	var titles []string
+	for e, err := range app.Client().All(t.Context(), worklog.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		titles = append(titles, e.Title)
+	}
+	if got := strings.Join(titles, ", "); got != "Prompt: three, Prompt: two, Prompt: one" {
+		t.Error(got)
+	}
+}
+
+// The real program, as agents run it: it hands over, spools, and delivers in a process that outlives it.
+func TestTheProgramDeliversBehindTheBackOfTheAgent(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	server := httptest.NewUnstartedServer(nil)
+	address := server.Listener.Addr().String()
+	_ = server.Listener.Close()
+	app := apptest.Start(t, apptest.WithEnv("WORKLOG_URL", "http://"+address), apptest.WithEnv("WORKLOG_TOKEN", account.NewSecret()), apptest.WithEnv("XDG_STATE_HOME", state))
+	if out, said, err := app.TryCommand(prompt("one"), "hook"); out != "" || err != nil {
+		t.Fatalf("%q, %s, %v", out, said, err)
+	}
+	waiting := func() int {
+		files, err := filepath.Glob(filepath.Join(state, "worklog", "outbox", "*", "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	if waiting() != 1 {
+		t.Fatalf("%d events wait", waiting())
+	}
+	got := make(chan string, 10)
+	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		got <- string(raw)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	_ = server.Listener.Close()
+	server.Listener = listenAt(t, address)
+	server.Start()
+	defer server.Close()
+	if out, said, err := app.TryCommand(prompt("two"), "hook"); out != "" || err != nil {
+		t.Fatalf("%q, %s, %v", out, said, err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if raw := <-got; raw != prompt(text) {
+			t.Errorf("%s came instead of %s", raw, text)
+		}
+	}
+	apptest.Eventually(t, "nothing waits", func() bool { return waiting() == 0 })
+}
