@@ -20,7 +20,9 @@ import (
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
 	"github.com/worklogdev/worklog/internal/postgres"
+	"github.com/worklogdev/worklog/internal/redact"
 	"github.com/worklogdev/worklog/internal/retention"
+	"github.com/worklogdev/worklog/internal/rollup"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/web"
 )
@@ -56,6 +58,9 @@ func (cmd serveCmd) Run(a *app) error {
 	if p.sweeper, p.archive, err = newSweeper(a.ctx, p.store, cfg, log, a.now); err != nil {
 		return err
 	}
+	if err := p.endAgain(a.ctx); err != nil {
+		return err
+	}
 	p.build()
 	return p.serve(a.ctx)
 }
@@ -72,6 +77,7 @@ type program struct {
 	limiter  *limit.Limiter
 	hub      *hub.Hub
 	ingest   *ingest.Service
+	counter  *rollup.Worker
 	hooks    *hookdoor.Door
 	sweeper  *retention.Sweeper
 	archive  *archive.Archive
@@ -96,6 +102,19 @@ func (p *program) openDatabase(ctx context.Context) (err error) {
 	return p.store.Migrate(ctx)
 }
 
+// endAgain ends what a database that was set back, by worklog or by other means, no longer knows to have ended.
+func (p *program) endAgain(ctx context.Context) error {
+	installation, err := p.store.Installation(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := replayLedger(ctx, p.cfg, p.store, installation)
+	if n > 0 {
+		p.log.Warn("users and tokens that had ended were back in the database and are ended again", "count", n)
+	}
+	return err
+}
+
 // build connects the parts. Nothing runs yet.
 func (p *program) build() {
 	c := p.cfg
@@ -103,15 +122,30 @@ func (p *program) build() {
 	p.hub = hub.New(web.NewSource(p.store), hub.Options{
 		TabsPerSession: c.TabsPerSession, TabsPerUser: c.TabsPerUser, StreamsPerToken: c.StreamsPerToken, MaxAge: c.StreamMaxAge, Log: p.log,
 	})
-	p.ingest = ingest.New(p.store, p.store, p.limiter, p.hub.Hint, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
+	p.counter = rollup.NewWorker(p.store, p.log, p.app.now)
+	p.ingest = ingest.New(p.store, p.store, p.limiter, p.news, ingest.Options{AgentLimit: c.AgentRateLimit, Redactor: redactor(c), Log: p.log, Now: p.app.now})
 	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
 	p.api = api.New(api.Deps{Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
 	p.eraser = newEraser(p.store, p.archive, c, p.log)
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{
 		Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
-		Metrics: p.metrics.handler(), Observe: p.metrics.observe,
+		Metrics: p.metrics.handler(), Observe: p.metrics.observe, Counter: p.counter.Wake,
 	})
+}
+
+// news tells those who want to know that entries of the owner were committed.
+func (p *program) news(owner int64) {
+	p.hub.Hint(owner)
+	p.counter.Wake()
+}
+
+// redactor is nil where the installation wants entries as they are written.
+func redactor(c config.Config) *redact.Redactor {
+	if !c.Redact {
+		return nil
+	}
+	return redact.New()
 }
 
 // serve listens, runs every part and stops them in the order that loses nothing: streams end, requests drain, what is
@@ -130,6 +164,7 @@ func (p *program) serve(ctx context.Context) error {
 	parts.run("limiter", background, p.limiter.Run)
 	parts.run("hub", background, p.hub.Run)
 	parts.run("web", background, p.web.Run)
+	parts.run("statistics", background, p.counter.Run)
 	parts.run("control", background, func(ctx context.Context) error { return p.store.Listen(ctx, p.control) })
 	parts.run("erasures", background, p.eraser.Run)
 	parts.run("deletions", background, p.finishDeletions)

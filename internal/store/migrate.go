@@ -58,8 +58,13 @@ func (s *Store) MigrationStatus(ctx context.Context) (list []Migration, err erro
 	return list, err
 }
 
-// migrate runs f with a migrator on one connection that holds the lock and knows no statement timeout.
+// migrate runs f with a migrator that knows every migration.
 func (s *Store) migrate(ctx context.Context, f func(context.Context, *migrate.Migrator) error) error {
+	return s.migrateSome(ctx, func(*migrate.Migration) bool { return true }, f)
+}
+
+// migrateSome runs f with a migrator on one connection that holds the lock and knows no statement timeout.
+func (s *Store) migrateSome(ctx context.Context, known func(*migrate.Migration) bool, f func(context.Context, *migrate.Migrator) error) error {
 	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
 	defer cancel()
 	config := s.pool.Config().ConnConfig.Copy()
@@ -76,9 +81,14 @@ func (s *Store) migrate(ctx context.Context, f func(context.Context, *migrate.Mi
 	if err := takeLock(ctx, lock); err != nil {
 		return err
 	}
-	steps := migrate.NewMigrations()
-	if err := steps.Discover(migrations.FS); err != nil {
+	all, steps := migrate.NewMigrations(), migrate.NewMigrations()
+	if err := all.Discover(migrations.FS); err != nil {
 		return err
+	}
+	for _, step := range all.Sorted() {
+		if known(&step) {
+			steps.Add(step)
+		}
 	}
 	m := migrate.NewMigrator(bun.NewDB(sqldb, pgdialect.New()), steps, migrate.WithMarkAppliedOnSuccess(true))
 	if err := m.Init(ctx); err != nil {

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/archive"
+	"github.com/worklogdev/worklog/internal/backup"
+	"github.com/worklogdev/worklog/internal/config"
+	"github.com/worklogdev/worklog/internal/ledger"
+	"github.com/worklogdev/worklog/internal/store"
+)
+
+type backupCmd struct {
+	File string `arg:"" help:"The file to write. One of that name is replaced when the new one is whole."`
+}
+
+// Run writes a backup.
+func (b backupCmd) Run(a *app) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(b.File); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", b.File)
+	}
+	bucket, err := openBucket(cfg)
+	if err != nil {
+		return err
+	}
+	st, closeAll, err := openStore(a)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	p := newProgress(a)
+	m, err := backup.Write(a.ctx, b.File, st, bucket, backup.Options{Version: version(), Now: a.now, Progress: func(now backup.Progress) {
+		p.update(fmt.Sprintf("%d of %d users, %d entries, %s", now.Owners, now.AllOwners, now.Entries, megabytes(now.Bytes)))
+	}})
+	if err != nil {
+		return err
+	}
+	p.finish(fmt.Sprintf("%s: %d users, %d entries; nobody's data was held still for longer than %v",
+		b.File, m.Owners, m.Entries, time.Duration(m.LongestSnapshot)*time.Millisecond))
+	if len(m.Missing) == 0 {
+		return nil
+	}
+	for _, x := range m.Missing {
+		fmt.Fprintf(a.stderr, "not in the backup: %s: %s\n", x.Object, x.Reason)
+	}
+	return fmt.Errorf("the backup is written, without %d objects of the archive that could not be read; their entries keep title and facts", len(m.Missing))
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+func openBucket(c config.Config) (archive.Bucket, error) {
+	return archive.Open(c.ArchiveURL, archive.Credentials{AccessKey: c.S3AccessKey, SecretKey: string(c.S3SecretKey)})
+}
+
+type restoreBackupCmd struct {
+	File string `arg:"" help:"The backup." type:"existingfile"`
+}
+
+// Run fills an empty installation.
+func (r restoreBackupCmd) Run(a *app) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	bucket, err := openBucket(cfg)
+	if err != nil {
+		return err
+	}
+	p := newProgress(a)
+	p.note("checking " + filepath.Base(r.File))
+	b, err := backup.Open(a.ctx, r.File)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	return withSchema(a, func(st *store.Store) error {
+		err := b.Restore(a.ctx, st, bucket, func(now backup.Progress) {
+			p.update(fmt.Sprintf("%d of %d entries, %s", now.Entries, b.Entries, megabytes(now.Bytes)))
+		})
+		if err != nil {
+			return err
+		}
+		p.finish(fmt.Sprintf("restored %d users and %d entries as of %s; everybody has to sign in again", b.Owners, b.Entries, b.BeganAt.Format(time.RFC3339)))
+		return r.replay(a, cfg, st, bucket, b.Installation)
+	})
+}
+
+// replay ends again what had ended after the backup was written.
+func (r restoreBackupCmd) replay(a *app, cfg config.Config, st *store.Store, bucket archive.Bucket, installation string) error {
+	n, err := replayLedger(a.ctx, cfg, st, installation)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		fmt.Fprintf(a.stderr, "%d users and tokens had ended after the backup: they are ended again\n", n)
+	}
+	return newEraser(st, archive.New(bucket, installation, st), cfg, slog.New(slog.DiscardHandler)).Once(a.ctx)
+}
+
+// replayLedger holds the database against the ledger beside it.
+func replayLedger(ctx context.Context, cfg config.Config, st *store.Store, installation string) (int, error) {
+	return backup.ReplayLedger(ctx, ledger.In(cfg.DataDir), installation, st)
+}

@@ -1,0 +1,227 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/worklogdev/worklog/internal/archive"
+	"github.com/worklogdev/worklog/internal/ledger"
+	"github.com/worklogdev/worklog/internal/store"
+)
+
+const (
+	// maxManifest bounds the manifest of a file that may be anything.
+	maxManifest = 256 << 20
+	// maxWindow bounds the memory of a decoder.
+	maxWindow = 64 << 20
+)
+
+// Target is the empty installation that a backup goes into.
+type Target interface {
+	Empty(ctx context.Context) error
+	Load(ctx context.Context, head store.DumpHead, load func(*store.Loader) error) error
+	Ender
+}
+
+// Ender ends again what a restore has brought back.
+type Ender interface {
+	EndAgain(ctx context.Context, users []int64, tokens []string) (int, error)
+}
+
+// File is a backup that has been checked from its first byte to its last.
+type File struct {
+	Manifest
+	file *os.File
+}
+
+// Open checks the backup at path and opens it. The caller closes it.
+func Open(ctx context.Context, path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b := &File{file: f}
+	if err := b.check(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return b, nil
+}
+
+// Close closes the file.
+func (b *File) Close() error { return b.file.Close() }
+
+// check reads the whole file and compares it with its manifest.
+func (b *File) check(ctx context.Context) error {
+	found := map[string]Member{}
+	var manifest []byte
+	for t := tar.NewReader(b.file); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		head, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errNotWhole(manifest, err)
+		}
+		if head.Name == manifestName {
+			if manifest, err = io.ReadAll(io.LimitReader(t, maxManifest)); err != nil {
+				return errNotWhole(nil, err)
+			}
+			continue
+		}
+		m := Member{Name: head.Name}
+		if m.offset, err = b.file.Seek(0, io.SeekCurrent); err != nil {
+			return err
+		}
+		sum := sha256.New()
+		if m.Bytes, err = io.Copy(sum, t); err != nil {
+			return errNotWhole(nil, err)
+		}
+		m.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		found[m.Name] = m
+	}
+	if manifest == nil {
+		return errNotWhole(nil, nil)
+	}
+	if err := json.Unmarshal(manifest, &b.Manifest); err != nil {
+		return fmt.Errorf("the manifest is damaged: %w", err)
+	}
+	if b.Format != format {
+		return fmt.Errorf("the file has format %d, this worklog reads %d", b.Format, format)
+	}
+	return b.compare(found)
+}
+
+func (b *File) compare(found map[string]Member) error {
+	for i := range b.Members {
+		m := &b.Members[i]
+		f, ok := found[m.Name]
+		switch {
+		case !ok:
+			return fmt.Errorf("%s is not in the file", m.Name)
+		case f.SHA256 != m.SHA256:
+			return fmt.Errorf("%s is damaged: its checksum is another one", m.Name)
+		case m.Object != "" && !strings.HasPrefix(m.Object, b.Installation+"/"):
+			return fmt.Errorf("%s is not an object of this installation", m.Name)
+		}
+		m.offset = f.offset
+	}
+	return nil
+}
+
+// errNotWhole says what is wrong with a file that is no whole tar, or has no manifest.
+func errNotWhole(manifest []byte, err error) error {
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the backup is not whole: it was not finished, or its end is missing")
+	}
+	if manifest == nil && errors.Is(err, tar.ErrHeader) {
+		return errors.New("this is no backup of worklog, or it is damaged")
+	}
+	return fmt.Errorf("the file is damaged: %w", err)
+}
+
+// Restore fills an empty installation. The objects of the archive come first: an entry must not point to what is not
+// there. Whatever a kill leaves undone, the next Restore does again.
+func (b *File) Restore(ctx context.Context, to Target, bucket archive.Bucket, tell func(Progress)) error {
+	if tell == nil {
+		tell = func(Progress) {}
+	}
+	if err := to.Empty(ctx); err != nil {
+		return err
+	}
+	var p Progress
+	for _, m := range b.Members {
+		if m.Object != "" {
+			if err := b.restoreObject(ctx, m, bucket); err != nil {
+				return err
+			}
+			p.Bytes += m.Bytes
+			tell(p)
+		}
+	}
+	head := store.DumpHead{Installation: b.Installation, Epoch: b.Epoch, Migrations: b.Migrations}
+	return to.Load(ctx, head, func(l *store.Loader) error {
+		for _, m := range b.Members {
+			if m.Table == "" {
+				continue
+			}
+			if err := b.loadRows(ctx, m, l); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
+			if m.Table == "work_logs" && !m.Again {
+				p.Entries += m.Rows
+			}
+			p.Bytes += m.Bytes
+			tell(p)
+		}
+		return nil
+	})
+}
+
+func (b *File) restoreObject(ctx context.Context, m Member, bucket archive.Bucket) error {
+	ctx, cancel := context.WithTimeout(ctx, objectTimeout)
+	defer cancel()
+	data, err := io.ReadAll(io.NewSectionReader(b.file, m.offset, m.Bytes))
+	if err != nil {
+		return err
+	}
+	return bucket.Put(ctx, m.Object, data)
+}
+
+func (b *File) loadRows(ctx context.Context, m Member, l *store.Loader) error {
+	z, err := zstd.NewReader(io.NewSectionReader(b.file, m.offset, m.Bytes), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	n, err := l.Copy(ctx, store.DumpTable{Name: m.Table, Columns: m.Columns, Owner: m.Owner, Again: m.Again}, z)
+	if err == nil && n != m.Rows {
+		err = fmt.Errorf("%d rows were loaded, %d expected", n, m.Rows)
+	}
+	return err
+}
+
+// ReplayLedger ends again what the ledger beside the database says had ended in this installation: a database that was
+// set back, by whatever means, does not know of it. It returns how many users and tokens that were.
+func ReplayLedger(ctx context.Context, f *ledger.File, installation string, to Ender) (int, error) {
+	records, err := f.Read()
+	if err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	var users []int64
+	var tokens []string
+	for _, r := range records {
+		if r.Installation != installation {
+			continue
+		}
+		var user int64
+		switch _, err := fmt.Sscan(r.ID, &user); {
+		case r.Kind == ledger.Erased && err == nil:
+			users = append(users, user)
+		case r.Kind == ledger.Revoked:
+			tokens = append(tokens, r.ID)
+		}
+	}
+	if len(users)+len(tokens) == 0 {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
+	defer cancel()
+	return to.EndAgain(ctx, users, tokens)
+}
+
+// replayTimeout bounds the replay of a ledger.
+const replayTimeout = 5 * time.Minute

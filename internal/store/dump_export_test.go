@@ -1,0 +1,22 @@
+package store
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// SetDumpStep makes every n entries of a dump a snapshot of their own.
+func (s *Store) SetDumpStep(n int) { s.dumpStep = n }
+
+// Tables lists the tables of the schema.
+func (s *Store) Tables(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// DSN is where the database is.
+func (s *Store) DSN() string { return s.pool.Config().ConnString() }
