@@ -13,6 +13,7 @@
   const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
   const dayMonthYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
   const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+  const axis = { hour: new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }), day: dayMonth };
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
   const sameDay = (a, b) => a.toDateString() === b.toDateString();
@@ -50,7 +51,8 @@
         element.dataset.told = '1';
         element.title = exact.format(t);
       }
-      setText(element, 'exact' in element.dataset ? exact.format(t) : relative(t, now, 'short' in element.dataset));
+      if (element.dataset.axis) setText(element, axis[element.dataset.axis].format(t));
+      else setText(element, 'exact' in element.dataset ? exact.format(t) : relative(t, now, 'short' in element.dataset));
     }
   }
 
@@ -295,6 +297,8 @@
     watch();
     dressRows();
   }
+  document.addEventListener('htmx:oobAfterSwap', (event) => { if (event.target.closest?.('#board')) tellTimes(event.target.closest('section') ?? event.target); });
+
   tellTimes();
   countUp();
   setInterval(() => { if (!document.hidden) countUp(); }, second);

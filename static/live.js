@@ -1,5 +1,5 @@
 // The connection of a page with a feed: it follows the page's stream, so that the list shows what a fresh page would
-// show. rows.js puts the rows where they belong.
+// show. rows.js puts the rows where they belong, board.js the pieces of a dashboard.
 //
 // htmx's SSE extension connects #live and swaps what arrives; this file remembers how far the page has come (the
 // cursor), and says in the badge how it stands. What the server promises: a stream never answers anything but 200, and
@@ -10,7 +10,7 @@
 (() => {
   'use strict';
 
-  const list = document.getElementById('log-list');
+  const list = document.getElementById('log-list') ?? document.getElementById('board');
   const rows = globalThis.worklogRows;
   const first = document.getElementById('live');
   if (!list || !rows || !first?.hasAttribute('sse-connect')) return;
@@ -84,7 +84,7 @@
       line.id = 'live-note';
       line.className = 'teamnote';
       line.setAttribute('role', 'status');
-      rows.keepPlace(() => list.closest('.feed')?.before(line));
+      rows.keepPlace(() => (list.closest('.feed') ?? list).before(line));
     }
     line.replaceChildren(`${text} `, ...(action ? [action] : []));
   }
@@ -131,6 +131,7 @@
     on('ping', (event) => advance(event.lastEventId));
     on('log', () => {});
     on('stats', () => {});
+    on('board', () => {});
     on('reset', () => { disconnect(); reload(false); });
     on('bye', (event) => leave(event.data));
     s.addEventListener('error', () => {
@@ -264,10 +265,10 @@
 
   document.addEventListener('htmx:sseBeforeMessage', (event) => {
     const { type, lastEventId } = event.detail;
-    if (type === 'log' && BigInt(lastEventId) <= cursor || type === 'bye' || type === 'reset') event.preventDefault();
+    if ((type === 'log' || type === 'board') && BigInt(lastEventId) <= cursor || type === 'bye' || type === 'reset') event.preventDefault();
   });
   document.addEventListener('htmx:sseMessage', (event) => {
-    if (event.detail.type === 'log') advance(event.detail.lastEventId);
+    if (event.detail.type === 'log' || event.detail.type === 'board') advance(event.detail.lastEventId);
   });
 
   // ---- The whole feed again ----
@@ -302,8 +303,8 @@
     if (answer.status === 404) return leave('gone');
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    const fresh = page.getElementById('log-list');
-    if (!fresh) throw new Error('the page has no list');
+    const fresh = page.getElementById(list.id);
+    if (!fresh) throw new Error('the page has nothing to show');
     list.dataset.cursor = fresh.dataset.cursor;
     list.dataset.epoch = fresh.dataset.epoch;
     cursor = BigInt(fresh.dataset.cursor);

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/worklogdev/worklog/internal/hub"
@@ -21,6 +22,9 @@ func NewSource(st *store.Store) *Source { return &Source{st} }
 
 // Frames returns the owner's changes after a rev.
 func (s *Source) Frames(ctx context.Context, owner, after int64, conversation string, limit int) ([]*hub.Frame, error) {
+	if owner == dashboardOwner {
+		return dashboardFrames(after), nil
+	}
 	rows, err := s.store.Changes(ctx, owner, after, conversation, limit)
 	if err != nil {
 		return nil, err
@@ -34,7 +38,11 @@ func (s *Source) Frames(ctx context.Context, owner, after int64, conversation st
 
 // Heads returns the last rev of each owner.
 func (s *Source) Heads(ctx context.Context, owners []int64) (map[int64]int64, error) {
-	return s.store.Heads(ctx, owners)
+	heads, err := s.store.Heads(ctx, owners)
+	if err == nil && slices.Contains(owners, dashboardOwner) {
+		heads[dashboardOwner] = dashboardHead()
+	}
+	return heads, err
 }
 
 // Alive returns the sessions and tokens that are still good.

@@ -70,6 +70,8 @@ func (s *Server) routes() []api.Route {
 		at(post, "/settings/export", signedIn(), s.exportOwn),
 
 		at(get, "/admin", adminOnly(), s.dashboard),
+		at(get, "/admin/stream", adminOnly(), s.dashboardStream),
+		at(get, "/admin/changes", adminOnly(), s.dashboardChanges),
 		at(get, "/admin/users", adminOnly(), s.usersPage),
 		at(get, "/admin/users/new", adminNow(), s.newUserPage),
 		at(post, "/admin/users", adminNow(), s.createUser),

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type Deps struct {
 	Demo    bool              // pages say that this is a demo
 	Metrics http.Handler      // answers /metrics for admins; nil: 404
 	Observe func(Observation) // told about every answered request; nil: nobody
+	Counter func()            // has the statistics counted soon: somebody looks at them; nil: they are not
 }
 
 // Observation is one answered request, for metrics. Route is the template, so the label set is bounded.
@@ -82,6 +84,9 @@ type Server struct {
 	exports   chan struct{} // one slot each
 	buffers   pages
 	totals    totals
+	boards    boards
+	counter   func()
+	started   time.Time
 	draining  atomic.Bool
 }
 
@@ -99,6 +104,7 @@ func New(d Deps) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.counter, s.started = d.Counter, s.now()
 	s.sessions = s.newSessionManager()
 	s.loopback = isLoopbackHost(s.cfg.ListenAddr)
 	if base := s.baseURL(); base != "" {
@@ -141,6 +147,9 @@ const housekeeping = 30 * time.Second
 
 // Run does the server's own housekeeping until ctx ends. It writes what it holds before it returns.
 func (s *Server) Run(ctx context.Context) error {
+	var dashboards sync.WaitGroup
+	defer dashboards.Wait()
+	dashboards.Go(func() { s.followDashboards(ctx) })
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	for {

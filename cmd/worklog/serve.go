@@ -20,7 +20,6 @@ import (
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
 	"github.com/worklogdev/worklog/internal/postgres"
-	"github.com/worklogdev/worklog/internal/redact"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/rollup"
 	"github.com/worklogdev/worklog/internal/store"
@@ -56,9 +55,6 @@ func (cmd serveCmd) Run(a *app) error {
 		return err
 	}
 	if p.sweeper, p.archive, err = newSweeper(a.ctx, p.store, cfg, log, a.now); err != nil {
-		return err
-	}
-	if err := p.endAgain(a.ctx); err != nil {
 		return err
 	}
 	p.build()
@@ -102,19 +98,6 @@ func (p *program) openDatabase(ctx context.Context) (err error) {
 	return p.store.Migrate(ctx)
 }
 
-// endAgain ends what a database that was set back, by worklog or by other means, no longer knows to have ended.
-func (p *program) endAgain(ctx context.Context) error {
-	installation, err := p.store.Installation(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := replayLedger(ctx, p.cfg, p.store, installation)
-	if n > 0 {
-		p.log.Warn("users and tokens that had ended were back in the database and are ended again", "count", n)
-	}
-	return err
-}
-
 // build connects the parts. Nothing runs yet.
 func (p *program) build() {
 	c := p.cfg
@@ -123,7 +106,7 @@ func (p *program) build() {
 		TabsPerSession: c.TabsPerSession, TabsPerUser: c.TabsPerUser, StreamsPerToken: c.StreamsPerToken, MaxAge: c.StreamMaxAge, Log: p.log,
 	})
 	p.counter = rollup.NewWorker(p.store, p.log, p.app.now)
-	p.ingest = ingest.New(p.store, p.store, p.limiter, p.news, ingest.Options{AgentLimit: c.AgentRateLimit, Redactor: redactor(c), Log: p.log, Now: p.app.now})
+	p.ingest = ingest.New(p.store, p.store, p.limiter, p.news, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
 	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
 	p.api = api.New(api.Deps{Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
 	p.eraser = newEraser(p.store, p.archive, c, p.log)
@@ -138,14 +121,6 @@ func (p *program) build() {
 func (p *program) news(owner int64) {
 	p.hub.Hint(owner)
 	p.counter.Wake()
-}
-
-// redactor is nil where the installation wants entries as they are written.
-func redactor(c config.Config) *redact.Redactor {
-	if !c.Redact {
-		return nil
-	}
-	return redact.New()
 }
 
 // serve listens, runs every part and stops them in the order that loses nothing: streams end, requests drain, what is

@@ -135,6 +135,13 @@ func (h *Hub) Hint(owner int64) {
 	}
 }
 
+// Watches reports whether anybody watches the owner.
+func (h *Hub) Watches(owner int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.feeds[owner] != nil
+}
+
 // Run reads feeds and sweeps until ctx ends. Then it ends every tab, and returns when its workers and streams have
 // ended.
 func (h *Hub) Run(ctx context.Context) error {

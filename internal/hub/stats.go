@@ -80,3 +80,25 @@ func (h *Hub) Stats() Stats {
 	}
 	return s
 }
+
+// Quantile returns about how long the share q of all changes took at most; 0 when there were none.
+func (h Histogram) Quantile(q float64) time.Duration {
+	all := uint64(0)
+	for _, n := range h.Counts {
+		all += n
+	}
+	rank, below := q*float64(all), 0.0
+	for i, n := range h.Counts {
+		if n == 0 || below+float64(n) < rank {
+			below += float64(n)
+			continue
+		}
+		to := h.Bounds[min(i, len(h.Bounds)-1)]
+		from := time.Duration(0)
+		if i > 0 {
+			from = h.Bounds[i-1]
+		}
+		return from + time.Duration((rank-below)/float64(n)*float64(to-from))
+	}
+	return 0
+}

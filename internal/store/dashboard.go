@@ -35,9 +35,13 @@ type Dashboard struct {
 	Ledger       worklog.Counts // of the window
 	Redacted     int64
 	Totals       worklog.Stats
+	AllRedacted  int64
 	Users        int64 // who have ever written
 	Behind       time.Duration
 	DatabaseSize int64
+
+	ArchiveObjects, ArchiveBytes int64
+	Sweep                        *Sweep // the last one that began; nil: there was none
 }
 
 // DashboardBar is one bar of the chart: the entries that came in from At on, by status.
@@ -107,7 +111,9 @@ const (
 	sqlDashboardTotals = `SELECT COALESCE(sum(stored), 0)::bigint, COALESCE(sum(updated), 0)::bigint, COALESCE(sum(unchanged), 0)::bigint,
 		COALESCE(sum(merged), 0)::bigint, COALESCE(sum(limited), 0)::bigint, COALESCE(sum(invalid), 0)::bigint, COALESCE(sum(hot), 0)::bigint,
 		COALESCE(sum(warm), 0)::bigint, COALESCE(sum(cold), 0)::bigint, COALESCE(sum(archived), 0)::bigint, COALESCE(sum(bytes), 0)::bigint,
-		max(last_logged_at), count(*) FILTER (WHERE stored > 0), pg_database_size(current_database()) FROM work_log_stats`
+		COALESCE(sum(redacted), 0)::bigint, max(last_logged_at), count(*) FILTER (WHERE stored > 0), pg_database_size(current_database()) FROM work_log_stats`
+
+	sqlDashboardSweep = `SELECT state, started_at, finished_at, warm, cold, archived, deleted, freed_bytes, error FROM sweeps ORDER BY started_at DESC LIMIT 1`
 
 	// sqlDashboardBehind is the only one that looks at entries: at the first that is not yet counted of a few owners.
 	sqlDashboardBehind = `SELECT min(w.updated_at) FROM (SELECT st.owner_id, COALESCE(m.rev, 0) AS rev FROM work_log_stats st LEFT JOIN rollup_marks m USING (owner_id)
@@ -164,6 +170,17 @@ func (d *Dashboard) queue(b *pgx.Batch, r rollup.Range) {
 		return row.Scan(&l.Stored, &l.Updated, &l.Unchanged, &l.Merged, &l.Limited, &l.Invalid, &d.Redacted)
 	})
 	b.Queue(sqlDashboardTotals).QueryRow(d.readTotals)
+	b.Queue("SELECT count(*), COALESCE(sum(bytes), 0)::bigint FROM archive_objects").QueryRow(func(row pgx.Row) error {
+		return row.Scan(&d.ArchiveObjects, &d.ArchiveBytes)
+	})
+	b.Queue(sqlDashboardSweep).Query(func(rows pgx.Rows) error {
+		var sw Sweep
+		_, err := pgx.ForEachRow(rows, []any{&sw.State, &sw.StartedAt, &sw.FinishedAt, &sw.Warm, &sw.Cold, &sw.Archived, &sw.Deleted, &sw.FreedBytes, &sw.Error}, func() error {
+			d.Sweep = &sw
+			return nil
+		})
+		return err
+	})
 	b.Queue(sqlDashboardBehind).QueryRow(func(row pgx.Row) error {
 		var oldest *time.Time
 		err := row.Scan(&oldest)
@@ -222,7 +239,7 @@ func (d *Dashboard) readTools(rows pgx.Rows) error {
 func (d *Dashboard) readTotals(row pgx.Row) error {
 	var st statsRow
 	err := row.Scan(&st.Stored, &st.Updated, &st.Unchanged, &st.Merged, &st.Limited, &st.Invalid, &st.Hot, &st.Warm, &st.Cold, &st.Archived, &st.Bytes,
-		&st.LastLoggedAt, &d.Users, &d.DatabaseSize)
+		&d.AllRedacted, &st.LastLoggedAt, &d.Users, &d.DatabaseSize)
 	d.Totals = st.stats()
 	return err
 }

@@ -50,6 +50,8 @@ type rollupStep struct {
 	seen    []rolledEntry   // as they are now
 	before  map[ownerSeq]*rollup.Entry
 	ledger  worklog.Counts
+	// redacted is what was taken out since.
+	redacted int64
 }
 
 type ownerSeq struct{ owner, seq int64 }
@@ -58,6 +60,7 @@ type ownerSeq struct{ owner, seq int64 }
 type rollupMark struct {
 	owner, rev, head int64
 	counts           worklog.Counts // as they are now
+	redacted         int64
 	more             bool
 }
 
@@ -99,9 +102,9 @@ func (st *rollupStep) run(ctx context.Context, conn *pgxpool.Conn) (p rollup.Pro
 	return p, st.write(ctx, conn, tools)
 }
 
-const sqlRollupNews = `SELECT st.owner_id, COALESCE(m.rev, 0), st.last_rev, st.stored, st.updated, st.unchanged, st.merged, st.limited, st.invalid,
+const sqlRollupNews = `SELECT st.owner_id, COALESCE(m.rev, 0), st.last_rev, st.stored, st.updated, st.unchanged, st.merged, st.limited, st.invalid, st.redacted,
 		st.stored - COALESCE(m.stored, 0), st.updated - COALESCE(m.updated, 0), st.unchanged - COALESCE(m.unchanged, 0), st.merged - COALESCE(m.merged, 0),
-		st.limited - COALESCE(m.limited, 0), st.invalid - COALESCE(m.invalid, 0)
+		st.limited - COALESCE(m.limited, 0), st.invalid - COALESCE(m.invalid, 0), st.redacted - COALESCE(m.redacted, 0)
 	FROM work_log_stats st LEFT JOIN rollup_marks m USING (owner_id)
 	WHERE st.last_rev > COALESCE(m.rev, 0)
 		OR st.stored + st.updated + st.unchanged + st.merged + st.limited + st.invalid
@@ -118,15 +121,17 @@ func (st *rollupStep) begin(ctx context.Context, conn *pgxpool.Conn) (leads bool
 		for rows.Next() {
 			var m rollupMark
 			var d worklog.Counts
+			var redacted int64
 			c := &m.counts
-			err := rows.Scan(&m.owner, &m.rev, &m.head, &c.Stored, &c.Updated, &c.Unchanged, &c.Merged, &c.Limited, &c.Invalid,
-				&d.Stored, &d.Updated, &d.Unchanged, &d.Merged, &d.Limited, &d.Invalid)
+			err := rows.Scan(&m.owner, &m.rev, &m.head, &c.Stored, &c.Updated, &c.Unchanged, &c.Merged, &c.Limited, &c.Invalid, &m.redacted,
+				&d.Stored, &d.Updated, &d.Unchanged, &d.Merged, &d.Limited, &d.Invalid, &redacted)
 			if err != nil {
 				return err
 			}
 			st.marks = append(st.marks, m)
 			st.counted[m.owner] = m.rev
 			st.count(d)
+			st.redacted += max(redacted, 0)
 		}
 		return rows.Err()
 	})

@@ -39,10 +39,10 @@ const (
 		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::timestamptz[])
 		ON CONFLICT (owner_id, seq) DO UPDATE SET open = EXCLUDED.open, type = EXCLUDED.type, status = EXCLUDED.status, tool = EXCLUDED.tool, took = EXCLUDED.took`
 
-	sqlRollupMarks = `INSERT INTO rollup_marks (owner_id, rev, stored, updated, unchanged, merged, limited, invalid)
-		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+	sqlRollupMarks = `INSERT INTO rollup_marks (owner_id, rev, stored, updated, unchanged, merged, limited, invalid, redacted)
+		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
 		ON CONFLICT (owner_id) DO UPDATE SET rev = EXCLUDED.rev, stored = EXCLUDED.stored, updated = EXCLUDED.updated, unchanged = EXCLUDED.unchanged,
-			merged = EXCLUDED.merged, limited = EXCLUDED.limited, invalid = EXCLUDED.invalid`
+			merged = EXCLUDED.merged, limited = EXCLUDED.limited, invalid = EXCLUDED.invalid, redacted = EXCLUDED.redacted`
 
 	sqlRollupLedger = `INSERT INTO rollup_ledger AS r (grain, bucket, stored, updated, unchanged, merged, limited, invalid, redacted)
 		SELECT grain, bucket, $3, $4, $5, $6, $7, $8, $9 FROM unnest($1::text[], $2::timestamptz[]) AS v (grain, bucket)
@@ -223,22 +223,22 @@ func (st *rollupStep) queueOpen(b *pgx.Batch) {
 // queueMarks moves the watermarks and closes the ledger.
 func (st *rollupStep) queueMarks(b *pgx.Batch) {
 	var owner, rev []int64
-	counts := make([][]int64, 6)
+	counts := make([][]int64, 7)
 	for _, m := range st.marks {
 		owner, rev = append(owner, m.owner), append(rev, m.head)
 		c := m.counts
-		for i, n := range [6]int64{c.Stored, c.Updated, c.Unchanged, c.Merged, c.Limited, c.Invalid} {
+		for i, n := range [7]int64{c.Stored, c.Updated, c.Unchanged, c.Merged, c.Limited, c.Invalid, m.redacted} {
 			counts[i] = append(counts[i], n)
 		}
 	}
-	b.Queue(sqlRollupMarks, owner, rev, counts[0], counts[1], counts[2], counts[3], counts[4], counts[5])
+	b.Queue(sqlRollupMarks, owner, rev, counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6])
 	var grains []string
 	var buckets []time.Time
 	for _, g := range rollup.Grains() {
 		grains, buckets = append(grains, string(g)), append(buckets, g.Bucket(st.now))
 	}
 	l := st.ledger
-	b.Queue(sqlRollupLedger, grains, buckets, l.Stored, l.Updated, l.Unchanged, l.Merged, l.Limited, l.Invalid, int64(0))
+	b.Queue(sqlRollupLedger, grains, buckets, l.Stored, l.Updated, l.Unchanged, l.Merged, l.Limited, l.Invalid, st.redacted)
 }
 
 // rollupPrune bounds how many rows one statement of PruneRollups deletes.

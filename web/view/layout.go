@@ -14,6 +14,15 @@ func (s Shell) asset(name string) string {
 	return s.Asset(name)
 }
 
+// scripts are what the page loads, in this order.
+func (s Shell) scripts() []string {
+	shows := "rows.js"
+	if s.Dashboard {
+		shows = "board.js"
+	}
+	return []string{"htmx.min.js", "sse.min.js", shows, "live.js", "app.js"}
+}
+
 func tabTitle(s Shell) string {
 	if s.Title == "" {
 		return "Worklog"

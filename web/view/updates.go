@@ -16,6 +16,7 @@ type Update struct {
 type Poll struct {
 	Path    string // of the page
 	Filter  Filter
+	Range   string // of a dashboard
 	Cursor  int64 // where the next question begins
 	Epoch   string
 	Idle    int           // how many questions in a row found nothing
@@ -28,6 +29,9 @@ type Poll struct {
 // url is the next question.
 func (p Poll) url() string {
 	q := p.Filter.query()
+	if p.Range != "" {
+		q.Set("range", p.Range)
+	}
 	q.Set("after", strconv.FormatInt(p.Cursor, 10))
 	q.Set("idle", strconv.Itoa(p.Idle))
 	q.Set("epoch", p.Epoch)

@@ -25,6 +25,8 @@ type Shell struct {
 	Now     time.Time
 	Asset   func(name string) string // the url of a file in package static
 	Sidebar Sidebar
+	// Dashboard: what is live on the page is a dashboard, not a list of entries.
+	Dashboard bool
 }
 
 // Sidebar is the list of conversations beside every page of a signed-in user on wide screens.
