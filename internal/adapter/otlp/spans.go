@@ -230,14 +230,18 @@ func (s *span) key(session string) string {
 	if id := s.first(callNames()...); s.kind == kindTool && id != "" && !isNumbered(id) {
 		return agent.Key(session, id)
 	}
+	if s.SpanID == "" { // against the specification
+		return agent.Key("otlp", digest(s.TraceID, s.Name, s.Start, s.End, s.Attrs))
+	}
 	return spanKey(s.TraceID, s.SpanID)
 }
 
-// isNumbered reports whether an id only counts calls, like call_0: the next turn has the same one, and the span's own id
-// has to do.
+// isNumbered reports whether an id only counts calls, like call_0 or functions.dig:3: the next turn has the same one, and
+// the span's own id has to do.
 func isNumbered(id string) bool {
-	digits := strings.TrimLeft(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.")
-	return len(digits) <= 4 && strings.Trim(digits, "0123456789") == "" && len(id) <= 16
+	i := strings.LastIndexAny(id, "_-:") + 1
+	prefix, digits := id[:i], id[i:]
+	return digits != "" && len(digits) <= 4 && strings.Trim(digits, "0123456789") == "" && !strings.ContainsAny(prefix, "0123456789")
 }
 
 // draft makes the entry of a span.
