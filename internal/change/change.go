@@ -2,7 +2,7 @@
 //
 // A working entry takes what a later draft says. A final status stays, except that an inferred end yields once to a
 // reported one. Of a finished entry late facts fill in what is missing: existing metadata keys win, the longest
-// details win, the title is frozen. A running step may wait for somebody's permission, until it ends or was answered.
+// details win, the title is frozen unless it is only the name of the tool. A running step may wait for somebody's permission, until it ends or was answered.
 package change
 
 import (
@@ -94,7 +94,7 @@ func Apply(e *worklog.Entry, m *Marks, f Facts) bool {
 
 // applyRunning takes what f says about a running step: its last word counts.
 func applyRunning(e *worklog.Entry, m *Marks, f Facts) {
-	if f.Title != "" {
+	if f.Title != "" && (f.Title != f.Tool || e.Title == "") { // the name of its tool says less than any title
 		e.Title = f.Title
 	}
 	if f.Details != "" {
@@ -131,6 +131,9 @@ func end(e *worklog.Entry, f Facts) {
 
 // fillFinished adds late facts to a finished step.
 func fillFinished(e *worklog.Entry, f Facts) {
+	if e.Title == e.Tool && f.Tool == e.Tool && f.Title != "" { // so far it has none but the name of its tool
+		e.Title = f.Title
+	}
 	if len(f.Details) > len(e.Details) {
 		e.Details = f.Details
 	}

@@ -25,6 +25,13 @@ func ended(s worklog.Status) worklog.Entry {
 	return e
 }
 
+// bare is a step of which only its tool is known.
+func bare(s worklog.Status) worklog.Entry {
+	e := ended(s)
+	e.Title, e.Tool = "Bash", "Bash"
+	return e
+}
+
 func TestApply(t *testing.T) {
 	t.Parallel()
 	later := start.Add(time.Minute)
@@ -55,6 +62,11 @@ func TestApply(t *testing.T) {
 			func(e worklog.Entry, i bool) bool { return e.Status == worklog.StatusWarning && i }},
 		{"the longest details win after the end", ended(worklog.StatusSuccess), false, change.Facts{Details: "long"}, true,
 			func(e worklog.Entry, _ bool) bool { return e.Details == "long" }},
+		{"a title that is only the tool's name is filled in", bare(worklog.StatusSuccess), false, change.Facts{Tool: "Bash", Title: "Bash: ls"}, true,
+			func(e worklog.Entry, _ bool) bool { return e.Title == "Bash: ls" }},
+		{"and not by somebody who does not know the tool", bare(worklog.StatusSuccess), false, change.Facts{Title: "Result"}, false, nil},
+		{"the tool's name replaces no title of a running step", running(), false, change.Facts{Status: worklog.StatusWorking, Title: "Bash", Tool: "Bash"}, true,
+			func(e worklog.Entry, _ bool) bool { return e.Title == "run" && e.Tool == "Bash" }},
 		{"late facts fill in the tool", ended(worklog.StatusSuccess), false, change.Facts{Tool: "Bash", Source: "hook"}, true,
 			func(e worklog.Entry, _ bool) bool { return e.Tool == "Bash" && e.Source == "hook" }},
 	} {
