@@ -56,8 +56,63 @@
     }
   }
 
+  // ---- Who waits ----
+
+  // The server's clock: what it says of times is judged by that, not by a laptop that is ahead of it.
+  const opened = performance.getEntriesByType('navigation')[0];
+  let ahead = performance.timeOrigin + (opened?.responseStart ?? 0) - Date.parse(document.body.dataset.now);
+  if (isNaN(ahead)) ahead = 0;
+  const serverNow = () => Date.now() - ahead;
+  const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+  const daysAgo = (t) => (sameDay(t, new Date()) ? timeOfDay.format(t) : `${dayMonth.format(t)} ${timeOfDay.format(t)}`);
+
+  // Running rows count up. One whose tool was never heard of for so long before, and none of whose own steps was, says
+  // since when there is no news. Nothing is asked for that: the row brings the time, and how long is usual.
   function countUp(root = document) {
-    for (const element of $$('[data-started]', root)) setText(element, elapsed(Date.now() - new Date(element.dataset.started)));
+    const now = serverNow();
+    for (const element of $$('[data-started]', root)) {
+      const row = element.closest('.row') ?? element.closest('.entry');
+      const news = Math.max(Date.parse(element.dataset.news), lastUnder(row, 0));
+      const silent = row && !row.matches('.asks') && now - news > element.dataset.silent * second;
+      if (row && silent !== 'silence' in row.dataset) row.toggleAttribute('data-silence', silent);
+      setText(element, silent ? `no news since ${daysAgo(new Date(news))}` : elapsed(now - Date.parse(element.dataset.started)));
+    }
+    for (const element of $$('[data-since]', root)) setText(element, `asked for permission, ${elapsed(now - Date.parse(element.dataset.since))}`);
+  }
+
+  // When a step under this one was last heard of; 0 if there is none.
+  function lastUnder(row, depth) {
+    if (!row?.dataset.key || depth > maxDepth) return 0;
+    let last = 0;
+    for (const child of $$(`[data-parent="${CSS.escape(row.dataset.key)}"]`, row.parentElement)) {
+      const told = child.querySelector('[data-news]')?.dataset.news ?? child.querySelector('.at time')?.dateTime;
+      last = Math.max(last, Date.parse(told) || 0, lastUnder(child, depth + 1));
+    }
+    return last;
+  }
+
+  // The same words and order as in package view.
+  const states = ['needs_you', 'failed', 'running', 'silent', 'your_turn'];
+  const tabWords = { needs_you: '✋ Needs you · ', failed: '✕ Failed · ', running: '▸ Running · ', silent: '… Silent · ', your_turn: '↩ Your turn · ' };
+
+  // A conversation that should run and does not say anything any more is silent, whoever told its state.
+  function tellStates() {
+    const now = serverNow();
+    for (const element of $$('[data-silent-at]')) {
+      if (Date.parse(element.dataset.silentAt) > now) continue;
+      delete element.dataset.silentAt;
+      element.dataset.state = 'silent';
+      element.classList.replace('is-running', 'is-silent');
+      element.querySelector('use')?.setAttribute('href', '#is-silent');
+      const word = element.querySelector('.says');
+      if (word) setText(word, 'silent');
+      word?.classList.remove('sr');
+    }
+    const own = document.getElementById('log-facts')?.dataset.state ?? document.getElementById('entry-whole')?.dataset.state;
+    const all = own ? [own] : [...$$('.threads a[data-state]')].filter((a) => now - Date.parse(a.querySelector('time')?.dateTime) < day).map((a) => a.dataset.state);
+    const most = states.find((state) => all.includes(state));
+    const title = (tabWords[most] ?? '') + (document.body.dataset.title ?? 'Worklog');
+    if (document.title !== title) document.title = title;
   }
 
   // ---- Rows ----
@@ -131,7 +186,7 @@
   // ---- Keyboard ----
 
   function go(step) {
-    const rows = [...$$('.row')];
+    const rows = [...$$('.row')].filter((row) => row.offsetParent);
     if (rows.length === 0) return;
     const at = rows.indexOf(here);
     let next = at + step;
@@ -148,7 +203,7 @@
   }
 
   function goNewest() {
-    const rows = $$('.row');
+    const rows = [...$$('.row')].filter((row) => row.offsetParent);
     if (rows.length > 0) stand(feed()?.dataset.order === 'asc' ? rows[rows.length - 1] : rows[0]);
   }
 
@@ -209,7 +264,7 @@
 
   // The list of conversations follows what happens: after news, when the tab is looked at again, and on its own page by
   // and by. A hidden tab asks nothing.
-  const refreshEvery = 5 * second, listEvery = 20 * second;
+  const refreshEvery = (location.pathname === '/conversations' ? 1 : 5) * second, lookEvery = 20 * second;
   const onList = location.pathname === '/conversations';
   let refreshing = 0, refreshed = Date.now();
 
@@ -220,19 +275,23 @@
     const answer = await fetch(`/conversations/changes${onList ? location.search : ''}`, { headers: { Accept: 'text/html' } }).catch(() => null);
     if (!answer?.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    for (const selector of onList ? ['#threads', '#conversation-list'] : ['#threads']) bring(selector, fresh.querySelector(selector));
+  }
+
+  // Puts a newer list in place of the one that is shown, unless somebody stands in it with the keyboard.
+  function bring(selector, next) {
+    const old = document.querySelector(selector);
+    if (!old || !next || old.contains(document.activeElement)) return;
     const current = document.querySelector('.threads [aria-current]')?.getAttribute('href');
-    for (const selector of onList ? ['.threads', '#conversation-list'] : ['.threads']) {
-      const old = document.querySelector(selector), next = fresh.querySelector(selector);
-      if (!old || !next || old.contains(document.activeElement)) continue;
-      for (const link of $$('.threads a', fresh)) {
-        if (link.getAttribute('href') === current) link.setAttribute('aria-current', 'page');
-        else link.removeAttribute('aria-current');
-      }
-      for (const button of $$('[data-copy]', next)) button.hidden = false;
-      tellTimes(next);
-      old.replaceChildren(...next.childNodes);
+    for (const link of selector === '#threads' ? $$('a', next) : []) {
+      if (link.getAttribute('href') === current) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
     }
+    for (const button of $$('[data-copy]', next)) button.hidden = false;
+    tellTimes(next);
+    old.replaceChildren(...next.childNodes);
     if (feed()) nameConversations(feed());
+    tellStates();
   }
 
   function refreshSoon() {
@@ -240,8 +299,39 @@
     refreshing = setTimeout(refresh, Math.max(0, refreshed + refreshEvery - Date.now()));
   }
 
-  if (onList) setInterval(() => { if (!document.hidden) refreshSoon(); }, listEvery);
-  document.addEventListener('visibilitychange', () => { if (!document.hidden && Date.now() - refreshed > listEvery) refreshSoon(); });
+  // A stream brings the list by itself; the longer one of its own page is fetched when there is news.
+  const streams = () => document.getElementById('live-status')?.dataset.state === 'live';
+  document.addEventListener('worklog:threads', (event) => {
+    const fresh = new DOMParser().parseFromString(`<div id="threads">${event.detail}</div>`, 'text/html');
+    bring('#threads', fresh.getElementById('threads'));
+    if (onList) refreshSoon();
+  });
+  document.addEventListener('worklog:news', refreshSoon);
+  document.addEventListener('worklog:clock', (event) => {
+    const offset = Date.now() - Date.parse(event.detail);
+    if (!isNaN(offset)) ahead = offset;
+  });
+  document.addEventListener('visibilitychange', () => { if (!document.hidden && !streams() && Date.now() - refreshed > lookEvery) refreshSoon(); });
+
+  // The page of one entry shows all of it. Its row comes with the stream; when it has changed, the rest is fetched.
+  const entryEvery = 300; // a burst of changes is one
+  let fetchingEntry = 0;
+
+  async function refreshEntry() {
+    fetchingEntry = 0;
+    const answer = await fetch(location.pathname, { headers: { Accept: 'text/html' }, cache: 'no-store' }).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    for (const id of ['entry-title', 'entry-whole']) {
+      const old = document.getElementById(id), next = fresh.getElementById(id);
+      if (old && next) old.replaceChildren(...next.childNodes);
+      if (old && next) for (const { name, value } of next.attributes) old.setAttribute(name, value);
+    }
+    document.body.dataset.title = fresh.body.dataset.title;
+    tellTimes();
+    countUp();
+    tellStates();
+  }
 
   // Older entries come from before the oldest one that is shown, however the list has changed since the link was made.
   document.addEventListener('htmx:configRequest', (event) => {
@@ -277,7 +367,9 @@
     if (changes.some((change) => !list?.contains(change.target))) watch();
     else if (news.length === 0) return; // a time that was told anew
     dressRows();
-    refreshSoon();
+    if (document.getElementById('entry-whole')) fetchingEntry ||= setTimeout(refreshEntry, entryEvery);
+    if (!streams()) refreshSoon();
+    tellStates();
   });
 
   function watch() {
@@ -286,6 +378,8 @@
     if (feed()) observer.observe(feed(), { childList: true, subtree: true, attributeFilter: ['data-rev'] });
     for (let element = feed()?.parentElement; element && element !== document.body; element = element.parentElement) observer.observe(element, { childList: true });
     if (!feed()) observer.observe(document.getElementById('main'), { childList: true });
+    const head = document.querySelector('.head'); // a conversation's totals come with its stream
+    if (head) observer.observe(head, { childList: true });
   }
 
   if (feed()) {
@@ -301,7 +395,9 @@
 
   tellTimes();
   countUp();
+  tellStates();
   setInterval(() => { if (!document.hidden) countUp(); }, second);
   setInterval(() => { if (!document.hidden) tellTimes(); }, 15 * second);
+  setInterval(tellStates, second); // also of a hidden tab: its title is all that is seen of it
   document.addEventListener('visibilitychange', () => { if (!document.hidden) { countUp(); tellTimes(); } });
 })();

@@ -132,6 +132,7 @@
     on('log', () => {});
     on('stats', () => {});
     on('board', () => {});
+    on('threads', (event) => tell('threads', event.data));
     on('reset', () => { disconnect(); reload(false); });
     on('bye', (event) => leave(event.data));
     s.addEventListener('error', () => {
@@ -145,7 +146,13 @@
     if (/^\d+$/.test(id) && BigInt(id) > cursor) cursor = BigInt(id);
   }
 
+  // What app.js makes of it: the list of conversations, the server's clock.
+  function tell(name, detail) {
+    document.dispatchEvent(new CustomEvent(`worklog:${name}`, { detail }));
+  }
+
   function greeted(hello) {
+    tell('clock', hello.now);
     clearTimeout(helloTimer);
     silences = failures = 0;
     show('live');
@@ -199,6 +206,7 @@
       reload(false);
       return;
     }
+    if (BigInt(poller.dataset.cursor) > cursor) tell('news');
     advance(poller.dataset.cursor);
   });
 
@@ -308,7 +316,7 @@
     list.dataset.cursor = fresh.dataset.cursor;
     list.dataset.epoch = fresh.dataset.epoch;
     cursor = BigInt(fresh.dataset.cursor);
-    for (const id of ['older', 'log-facts']) {
+    for (const id of ['older', 'log-facts', 'entry-title', 'entry-whole']) {
       const part = page.getElementById(id);
       if (part) document.getElementById(id)?.replaceWith(part);
       if (part) htmx.process(part);

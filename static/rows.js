@@ -141,7 +141,7 @@
     if (focused && !focused.isConnected) present.querySelector('summary, a')?.focus({ preventScroll: true });
   }
 
-  const own = ['open', 'data-day', 'data-depth', 'data-at']; // attributes that only the browser knows
+  const own = ['open', 'data-day', 'data-depth', 'data-at', 'data-silence']; // attributes that only the browser knows
 
   function morph(from, to) {
     for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !own.includes(name)) from.removeAttribute(name);

@@ -35,7 +35,7 @@ func (s *Server) readingPage(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		v.Conversation = view.Conversation{Conversation: conv.Conversation, Failed: conv.ErrorCount, LastStatus: lastStatus(conv)}
+		v.Conversation = conversationOf(conv, viewerOf(c).User, s.now())
 	}
 	page, until, err := s.store.ReadEntries(ctx, viewerOf(c), q)
 	if worklog.CodeOf(err) == worklog.CodeNotFound {

@@ -13,6 +13,7 @@ import (
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/web/view"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 // A page whose stream a proxy eats asks for changes instead: often while there is news, less and less while there is
@@ -48,6 +49,47 @@ func (s *Server) conversationChanges(c echo.Context) error {
 	return s.changes(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, conversationPath(conv.ID), pollConversation)
 }
 
+// listChanges is the polling of "/conversations": it only says that there is news.
+func (s *Server) listChanges(c echo.Context) error {
+	head, epoch, err := s.store.Head(c.Request().Context(), account.PrincipalFrom(c.Request().Context()).User.ID)
+	if err != nil {
+		return err
+	}
+	return s.answer(c, nextQuestion(c, "/conversations/all", head, epoch), pollActivity)
+}
+
+// entryChanges is the polling of one entry's page.
+func (s *Server) entryChanges(c echo.Context) error {
+	ctx := c.Request().Context()
+	row, head, epoch, err := s.readEntry(ctx, account.PrincipalFrom(ctx).User.ID, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	poll := nextQuestion(c, "/logs/"+row.ID, head, epoch)
+	if place, _ := parsePlace(c.Request(), epoch); !poll.Reset && row.Rev > place.cursor {
+		row.Details = worklog.Cut(row.Details, store.PreviewBytes)
+		poll.Updates = append(poll.Updates, updateOf(store.FilteredChange{Row: row, Matches: true}))
+	}
+	return s.answer(c, poll, pollConversation)
+}
+
+// nextQuestion is the answer to a polling page that shows everything up to head.
+func nextQuestion(c echo.Context, path string, head int64, epoch string) view.Poll {
+	poll := view.Poll{Path: path, Cursor: head, Epoch: epoch, Again: pollAgain}
+	place, known := parsePlace(c.Request(), epoch)
+	poll.Reset = !known || place.cursor > head
+	if place.cursor == head {
+		poll.Idle = min(parseIdle(c.QueryParams())+1, maxIdle)
+	}
+	return poll
+}
+
+// answer says when to ask again.
+func (s *Server) answer(c echo.Context, poll view.Poll, interval time.Duration) error {
+	poll.Wait = min(time.Duration(float64(interval)*math.Pow(pollGrowth, float64(poll.Idle))), maxPoll)
+	return s.render(c, http.StatusOK, view.Poller(poll))
+}
+
 // changes answers one question of a polling page: what has changed, and when to ask again.
 func (s *Server) changes(c echo.Context, q store.EntryQuery, path string, interval time.Duration) (err error) {
 	ctx, params := c.Request().Context(), c.QueryParams()
@@ -71,8 +113,7 @@ func (s *Server) changes(c echo.Context, q store.EntryQuery, path string, interv
 	if len(poll.Updates) == 0 {
 		poll.Idle = min(parseIdle(params)+1, maxIdle)
 	}
-	poll.Wait = min(time.Duration(float64(interval)*math.Pow(pollGrowth, float64(poll.Idle))), maxPoll)
-	return s.render(c, http.StatusOK, view.Poller(poll))
+	return s.answer(c, poll, interval)
 }
 
 // catchUp adds what changed after a cursor. The head was read before, so a cursor there misses nothing that the filter

@@ -31,8 +31,10 @@ func (s *Server) conversation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	shown := conversationOf(conv, p.User.ID, s.now())
+	sh.State = shown.State
 	return s.render(c, http.StatusOK, view.ConversationView(view.ConversationPage{
-		Shell: sh, Feed: feed, Conversation: conversationOf(conv, p), Setup: s.setup(c, conv.Key),
+		Shell: sh, Feed: feed, Conversation: shown, Setup: s.setup(c, conv.Key),
 	}))
 }
 
@@ -99,7 +101,7 @@ func (s *Server) confirmDeletion(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, http.StatusOK, view.DeletePage(view.DeleteConversation{Shell: sh, Conversation: conversationOf(conv, p)}))
+	return s.render(c, http.StatusOK, view.DeletePage(view.DeleteConversation{Shell: sh, Conversation: conversationOf(conv, p.User.ID, s.now())}))
 }
 
 // deleteConversation deletes it and shows the entry that says so.

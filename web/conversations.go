@@ -28,8 +28,12 @@ func (s *Server) conversations(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	head, epoch, err := s.store.Head(c.Request().Context(), p.User.ID)
+	if err != nil {
+		return err
+	}
 	return s.render(c, http.StatusOK, view.ConversationsPage(view.Conversations{
-		Shell: sh, List: conversationsOf(list, p), Query: q.Query, Archived: q.Archived, Team: q.Team, Next: next, Setup: s.setup(c, ""),
+		Shell: sh, List: conversationsOf(list, p.User.ID, s.now()), Cursor: head, Epoch: epoch, Query: q.Query, Archived: q.Archived, Team: q.Team, Next: next, Setup: s.setup(c, ""),
 	}))
 }
 

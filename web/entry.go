@@ -16,14 +16,14 @@ import (
 func (s *Server) entry(c echo.Context) error {
 	ctx := c.Request().Context()
 	p := account.PrincipalFrom(ctx)
-	row, err := s.store.Entry(ctx, p.User.ID, c.Param("id"))
+	row, cursor, epoch, err := s.readEntry(ctx, p.User.ID, c.Param("id"))
 	if err != nil {
 		return err
 	}
 	if err := s.archive.Fill(ctx, &row); err != nil {
 		s.log.Warn("an archived payload can not be read", "entry", row.ID, "error", err)
 	}
-	v := view.EntryPage{Row: rowOf(row)}
+	v := view.EntryPage{Row: rowOf(row), Cursor: cursor, Epoch: epoch}
 	if v.Conversation, err = s.conversationOfEntry(ctx, p, row); err != nil {
 		return err
 	}
@@ -33,7 +33,20 @@ func (s *Server) entry(c echo.Context) error {
 	if v.Shell, err = s.page(c, row.Title, row.ConversationID); err != nil {
 		return err
 	}
+	v.Shell.State = v.Conversation.State
 	return s.render(c, http.StatusOK, view.EntryRowPage(v))
+}
+
+// readEntry reads an entry, and first the head of its owner's feed: what changes after that is still to be told.
+func (s *Server) readEntry(ctx context.Context, viewer int64, id string) (row store.Row, head int64, epoch string, err error) {
+	for owner := viewer; ; owner = row.Owner {
+		if head, epoch, err = s.store.Head(ctx, owner); err != nil {
+			return row, 0, "", err
+		}
+		if row, err = s.store.Entry(ctx, viewer, id); err != nil || row.Owner == owner {
+			return row, head, epoch, err
+		}
+	}
 }
 
 // conversationOfEntry is the conversation of an entry, or none when it was deleted meanwhile.
@@ -45,7 +58,7 @@ func (s *Server) conversationOfEntry(ctx context.Context, p *account.Principal, 
 	if worklog.CodeOf(err) == worklog.CodeNotFound {
 		return view.Conversation{}, nil
 	}
-	return conversationOf(conv, p), err
+	return conversationOf(conv, p.User.ID, s.now()), err
 }
 
 // writerOf names the token that wrote an entry. Tokens of other users are nobody's business.

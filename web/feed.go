@@ -58,7 +58,7 @@ const (
 
 func (s *Source) frame(c store.FilteredChange) *hub.Frame {
 	weight := frameOverhead + len(c.Title) + len(c.Details) + metadataWeight*len(c.Metadata)
-	return hub.NewFrame(c.Rev, c.ConversationID, weight, func(ctx context.Context, f hub.Format) ([]byte, error) {
+	return hub.NewFrame(c.Rev, c.ID, c.ConversationID, weight, func(ctx context.Context, f hub.Format) ([]byte, error) {
 		if f == hub.JSON {
 			return s.entryEvent(ctx, c.Row)
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -55,7 +56,7 @@ func rowsOf(rows []store.Row) []view.Row {
 }
 
 func rowOf(r store.Row) view.Row {
-	return view.Row{Entry: r.Entry, DetailsBytes: r.DetailsBytes, Inferred: r.Inferred}
+	return view.Row{Entry: r.Entry, DetailsBytes: r.DetailsBytes, Inferred: r.Inferred, AskedAt: r.AskedAt, SilentAfter: r.SilentAfter}
 }
 
 // wantsOlder reports whether htmx asks for the rows before the ones it has, and not for a page.
@@ -71,28 +72,20 @@ func (s *Server) page(c echo.Context, title, conversation string) (view.Shell, e
 	if err != nil {
 		return sh, err
 	}
-	sh.Sidebar = view.Sidebar{Conversations: conversationsOf(list, p), Current: conversation}
+	sh.Sidebar = view.Sidebar{Conversations: conversationsOf(list, p.User.ID, s.now()), Current: conversation}
 	return sh, nil
 }
 
-func conversationsOf(list []store.Conversation, p *account.Principal) []view.Conversation {
+func conversationsOf(list []store.Conversation, viewer int64, now time.Time) []view.Conversation {
 	out := make([]view.Conversation, len(list))
 	for i, x := range list {
-		out[i] = conversationOf(x, p)
+		out[i] = conversationOf(x, viewer, now)
 	}
 	return out
 }
 
-func conversationOf(x store.Conversation, p *account.Principal) view.Conversation {
-	return view.Conversation{Conversation: x.Conversation, Mine: x.OwnerID == p.User.ID, Failed: x.ErrorCount, LastStatus: lastStatus(x)}
-}
-
-// lastStatus is the status of the entry that changed last, if there is one.
-func lastStatus(x store.Conversation) worklog.Status {
-	if x.EntryCount == 0 {
-		return ""
-	}
-	return x.LastStatus
+func conversationOf(x store.Conversation, viewer int64, now time.Time) view.Conversation {
+	return view.Conversation{Conversation: x.Conversation, Mine: x.OwnerID == viewer, Failed: x.ErrorCount, State: x.State(now), SilentAt: x.SilentAt}
 }
 
 // setup is what an empty page tells a newcomer.

@@ -46,6 +46,8 @@ func (s *Server) routes() []api.Route {
 		at(get, "/unfiled/changes", signedIn(), s.unfiledChanges),
 		at(get, "/conversations", signedIn(), s.conversations),
 		at(get, "/conversations/changes", signedIn(), s.conversations),
+		at(get, "/conversations/all/stream", signedIn(), s.listStream),
+		at(get, "/conversations/all/changes", signedIn(), s.listChanges),
 		at(get, "/conversations/:id", signedIn(), s.conversation),
 		at(get, "/conversations/:id/stream", signedIn(), s.conversationStream),
 		at(get, "/conversations/:id/changes", signedIn(), s.conversationChanges),
@@ -53,6 +55,8 @@ func (s *Server) routes() []api.Route {
 		at(get, "/conversations/:id/delete", signedIn(), s.confirmDeletion),
 		at(post, "/conversations/:id/delete", signedIn(), s.deleteConversation),
 		at(get, "/logs/:id", signedIn(), s.entry),
+		at(get, "/logs/:id/stream", signedIn(), s.entryStream),
+		at(get, "/logs/:id/changes", signedIn(), s.entryChanges),
 
 		at(get, "/settings", signedIn(), s.settingsPage),
 		at(post, "/settings/password", signedIn(), s.changePassword),
@@ -121,6 +125,7 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 			return r.Handler(c)
 		}
 		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		began := time.Now()
 		p, session, err := s.principal(c)
 		if err != nil {
 			return err
@@ -130,6 +135,10 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 				return c.Redirect(http.StatusSeeOther, confirmURL(c.Request()))
 			}
 			return err
+		}
+		if isStream(r.Path) {
+			known := *p // it may be shared
+			known.CheckedAt, p = began, &known
 		}
 		req := c.Request()
 		c.SetRequest(req.WithContext(account.WithPrincipal(req.Context(), p)))

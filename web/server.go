@@ -87,6 +87,7 @@ type Server struct {
 	boards    boards
 	counter   func()
 	started   time.Time
+	threads   threads
 	draining  atomic.Bool
 }
 
@@ -96,7 +97,7 @@ func New(d Deps) *Server {
 		store: d.Store, ingest: d.Ingest, hub: d.Hub, api: d.API, cfg: d.Config, log: d.Log, version: d.Version,
 		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe, sweeper: d.Sweeper, archive: d.Archive,
 		origin: http.NewCrossOriginProtection(), passwords: account.NewPasswords(), throttle: account.NewThrottle(),
-		tokens: newTokenCache(), exports: make(chan struct{}, exportsAtOnce), totals: totals{store: d.Store},
+		tokens: newTokenCache(), exports: make(chan struct{}, exportsAtOnce), totals: totals{store: d.Store}, threads: threads{store: d.Store},
 	}
 	if s.now == nil {
 		s.now = time.Now

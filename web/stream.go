@@ -25,32 +25,49 @@ const maxBehind = 300
 
 // activityStream is the stream of "/".
 func (s *Server) activityStream(c echo.Context) error {
-	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID})
+	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, nil)
+}
+
+// listStream is the stream of "/conversations": it shows no entries, and hears when there are any.
+func (s *Server) listStream(c echo.Context) error {
+	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, func(w *hub.Watch) {
+		w.Read = func(context.Context, int64, int) ([]*hub.Frame, error) { return nil, nil }
+	})
+}
+
+// entryStream is the stream of one entry's page.
+func (s *Server) entryStream(c echo.Context) error {
+	p := account.PrincipalFrom(c.Request().Context())
+	row, err := s.store.Entry(c.Request().Context(), p.User.ID, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return s.serveStream(c, store.EntryQuery{Owner: row.Owner}, func(w *hub.Watch) {
+		w.Entry = row.ID
+		if row.Owner != p.User.ID { // who may read it only because its conversation is the team's
+			w.Conversation = row.ConversationID
+		}
+	})
 }
 
 // unfiledStream is the stream of "/unfiled".
 func (s *Server) unfiledStream(c echo.Context) error {
-	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID, Unfiled: true})
+	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID, Unfiled: true}, nil)
 }
 
 // conversationStream is the stream of a conversation's page. Whoever may not read it is told that it is gone.
 func (s *Server) conversationStream(c echo.Context) error {
-	asOf := time.Now()
 	p := account.PrincipalFrom(c.Request().Context())
 	conv, err := s.store.Conversation(c.Request().Context(), p.User.ID, c.Param("id"))
 	if err != nil {
 		return err
 	}
-	return s.serveStreamAsOf(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, asOf)
+	return s.serveStream(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, nil)
 }
 
-func (s *Server) serveStream(c echo.Context, q store.EntryQuery) error {
-	return s.serveStreamAsOf(c, q, time.Now())
-}
-
-// serveStreamAsOf serves the feed of q until somebody or something ends the stream. The right to read it was checked
-// after asOf. Whatever goes wrong from here on is said in the stream itself.
-func (s *Server) serveStreamAsOf(c echo.Context, q store.EntryQuery, asOf time.Time) (err error) {
+// serveStream serves the feed of q until somebody or something ends the stream; narrow may watch less of it. Whatever
+// goes wrong from here on is said in the stream itself.
+func (s *Server) serveStream(c echo.Context, q store.EntryQuery, narrow func(*hub.Watch)) (err error) {
 	req := c.Request()
 	p := account.PrincipalFrom(req.Context())
 	if q.Filter, err = parseFilter(c.QueryParams()); err != nil {
@@ -66,10 +83,13 @@ func (s *Server) serveStreamAsOf(c echo.Context, q store.EntryQuery, asOf time.T
 	}
 	w := hub.Watch{
 		User: p.User.ID, Owner: q.Owner, Conversation: q.Conversation, Session: p.Session, TabID: place.tab, Generation: place.generation,
-		After: place.cursor, MaxBehind: maxBehind, Expires: p.SessionExpires, AsOf: asOf,
+		After: place.cursor, MaxBehind: maxBehind, Expires: p.SessionExpires, AsOf: p.CheckedAt,
 	}
 	if q.Unfiled || !q.Filter.Zero() {
 		w.Read = NewSource(s.store).filteredFrames(q)
+	}
+	if narrow != nil {
+		narrow(&w)
 	}
 	st := &pageStream{s: s, user: p.User.ID, q: q, epoch: epoch, requestID: c.Response().Header().Get(problem.RequestIDHeader)}
 	end := hub.EndBehind
@@ -147,7 +167,9 @@ type pageStream struct {
 	q         store.EntryQuery
 	epoch     string
 	requestID string
-	flushed   time.Time
+	flushed   time.Time // the last frames
+	told      time.Time // the last totals of the conversation
+	threads   string    // the list of conversations as the page has it; empty: as it was rendered
 }
 
 // serve writes the stream until it ends, and returns why.
@@ -165,7 +187,7 @@ func (st *pageStream) serve(ctx context.Context, out *sse.Writer) hub.End {
 
 // hello is the first event: where the stream begins, and what the page compares itself with.
 func (st *pageStream) hello() error {
-	b, err := json.Marshal(map[string]string{"version": st.s.version, "epoch": st.epoch})
+	b, err := json.Marshal(map[string]string{"version": st.s.version, "epoch": st.epoch, "now": st.s.now().UTC().Format(time.RFC3339Nano)})
 	if err != nil {
 		return err
 	}

@@ -64,9 +64,18 @@ func (t *totals) total(id string) *total {
 	return x
 }
 
-// Settled tells a conversation's page its new totals. A failure costs nothing but that: the next news brings them.
-func (st *pageStream) Settled(ctx context.Context) error {
-	if st.q.Conversation == "" {
+// Settled tells a page what has come of the news beyond its rows. A failure costs nothing but that: the next news brings
+// it.
+func (st *pageStream) Settled(ctx context.Context, since time.Time) error {
+	if err := st.tellFacts(ctx); err != nil {
+		return err
+	}
+	return st.tellThreads(ctx, since)
+}
+
+// tellFacts tells a conversation's page its new totals.
+func (st *pageStream) tellFacts(ctx context.Context) error {
+	if st.q.Conversation == "" || !st.flushed.After(st.told) {
 		return nil
 	}
 	conv, err := st.s.totals.of(ctx, st.q.Owner, st.q.Conversation, st.flushed)
@@ -74,9 +83,9 @@ func (st *pageStream) Settled(ctx context.Context) error {
 		return nil
 	}
 	var b bytes.Buffer
-	c := view.Conversation{Conversation: conv.Conversation, Mine: conv.OwnerID == st.user, Failed: conv.ErrorCount, LastStatus: lastStatus(conv)}
-	if err := view.FactsUpdate(c).Render(ctx, &b); err != nil {
+	if err := view.FactsUpdate(conversationOf(conv, st.user, st.s.now())).Render(ctx, &b); err != nil {
 		return nil
 	}
+	st.told = st.flushed
 	return st.Send(sse.Event{Name: "stats", Data: b.String(), NoID: true})
 }

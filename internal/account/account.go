@@ -62,6 +62,8 @@ type Principal struct {
 	SignedInAt time.Time
 	// Token is nil for a session.
 	Token *Token
+	// CheckedAt is when it began to be found out who this is, for streams: what ended since, ended for them, too.
+	CheckedAt time.Time
 }
 
 // Can reports whether the principal has the right s. A session has every right of its user.

@@ -20,7 +20,6 @@ import (
 // stream is GET /api/v1/stream: entries as they are stored and change, as server-sent events. Unlike a page's stream it
 // refuses with a status, and goes through any gap instead of asking for a reload.
 func (a *API) stream(c echo.Context) error {
-	asOf := time.Now()
 	p := query(c, "conversation", "conversation_id", "after")
 	cursor := max(p.number("after", 0, math.MaxInt64, -1), p.lastEventID(c.Request().Header.Get("Last-Event-ID")))
 	s, err := a.scopeOf(c, p)
@@ -31,7 +30,7 @@ func (a *API) stream(c echo.Context) error {
 		return err
 	}
 	who := principal(c)
-	w := hub.Watch{User: who.User.ID, Owner: s.owner, Conversation: s.conversation, Format: hub.JSON, After: cursor, AsOf: asOf}
+	w := hub.Watch{User: who.User.ID, Owner: s.owner, Conversation: s.conversation, Format: hub.JSON, After: cursor, AsOf: who.CheckedAt}
 	if who.Token != nil {
 		w.Token, w.Expires = who.Token.ID, who.Token.ExpiresAt
 	} else {

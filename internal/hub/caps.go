@@ -3,6 +3,7 @@ package hub
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -71,16 +72,18 @@ func (h *Hub) admit(w *Watch) End {
 	return 0
 }
 
-// closedMeanwhile returns how the session, token or conversation of w was closed since the caller looked at it. A
-// session or token that ended stays ended.
+// closedMeanwhile returns how the session, token, user or conversation of w was closed since the caller looked at it. A
+// session or token that ended stays ended; a user may come back.
 func (h *Hub) closedMeanwhile(w *Watch) End {
 	for _, id := range []string{w.Session, w.Token} {
 		if e, found := h.ended[id]; found {
 			return e.end
 		}
 	}
-	if e, found := h.ended[w.Conversation]; found && !e.at.Before(w.AsOf) {
-		return e.end
+	for _, id := range []string{userKey(w.User), w.Conversation} {
+		if e, found := h.ended[id]; found && !e.at.Before(w.AsOf) {
+			return e.end
+		}
 	}
 	return 0
 }
@@ -247,8 +250,9 @@ func (h *Hub) CloseConversation(conversation string, end End) {
 	h.endWhere(func(t *Tab) bool { return t.watch.Conversation == conversation }, end)
 }
 
-// CloseUser ends everything that a user watches.
+// CloseUser ends everything that a user watches, also what is being opened at this moment.
 func (h *Hub) CloseUser(user int64, end End) {
+	h.rememberEnded(userKey(user), end)
 	h.endWhere(func(t *Tab) bool { return t.watch.User == user }, end)
 }
 
@@ -260,6 +264,9 @@ func (h *Hub) RecheckAll() {
 	default:
 	}
 }
+
+// userKey is a user's name among the ended, where all others are UUIDs.
+func userKey(user int64) string { return "user " + strconv.FormatInt(user, 10) }
 
 func (h *Hub) rememberEnded(id string, end End) {
 	if id == "" {

@@ -219,6 +219,29 @@ func TestSignOutRevokeAndDeletionEndStreams(t *testing.T) {
 	})
 }
 
+func TestStreamThatOpensWhileItsUserIsDisabledIsRefused(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		checked := time.Now()
+		time.Sleep(time.Second)
+		w.hub.CloseUser(1, EndSignedOut)
+		late := Watch{User: 1, Owner: 1, Token: "token", AsOf: checked}
+		if _, end := w.tryOpen(late); end != EndSignedOut {
+			t.Errorf("a token that was checked before was answered %v", end)
+		}
+		reader := watch(1, "s", "a", 0)
+		reader.AsOf = checked
+		if _, end := w.tryOpen(reader); end != EndSignedOut {
+			t.Errorf("a session that was checked before was answered %v", end)
+		}
+		time.Sleep(time.Second)
+		reader.AsOf = time.Now() // signed in anew
+		w.wantEnds(map[*page]End{w.open(reader): 0})
+		late.User, late.Owner = 2, 2
+		w.wantEnds(map[*page]End{w.open(late): 0})
+	})
+}
+
 func TestStreamThatOpensDuringSignOutIsRefused(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{}, func(w *world) {

@@ -406,7 +406,7 @@ func TestFailedRenderingEndsTheTabAndIsTriedAgain(t *testing.T) {
 
 func TestPanicWhileRenderingIsAnError(t *testing.T) {
 	t.Parallel()
-	f := NewFrame(7, "", 0, func(context.Context, Format) ([]byte, error) { panic("oops") })
+	f := NewFrame(7, "", "", 0, func(context.Context, Format) ([]byte, error) { panic("oops") })
 	if _, err := f.Wire(t.Context(), HTML); err == nil {
 		t.Error("no error")
 	}

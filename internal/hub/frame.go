@@ -21,6 +21,7 @@ const (
 // Frame is one change as tabs receive it: an immutable piece of a stream, shared by all of them.
 type Frame struct {
 	rev          int64
+	entry        string
 	conversation string
 	weight       int
 	render       func(context.Context, Format) ([]byte, error)
@@ -31,10 +32,10 @@ type Frame struct {
 	}
 }
 
-// NewFrame returns the frame of the change rev. Render is called at most once per format unless it fails; it must be
+// NewFrame returns the frame of the change rev of an entry. Render is called at most once per format unless it fails; it must be
 // safe for concurrent use and depend on nothing but the change. Weight is about how many bytes render itself holds on to.
-func NewFrame(rev int64, conversation string, weight int, render func(context.Context, Format) ([]byte, error)) *Frame {
-	return &Frame{rev: rev, conversation: conversation, weight: weight, render: render}
+func NewFrame(rev int64, entry, conversation string, weight int, render func(context.Context, Format) ([]byte, error)) *Frame {
+	return &Frame{rev: rev, entry: entry, conversation: conversation, weight: weight, render: render}
 }
 
 // Rev is the number of the change.

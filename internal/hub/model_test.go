@@ -130,7 +130,7 @@ func TestWindowsShareMemoryWithoutSharingFrames(t *testing.T) {
 			var more []*Frame
 			for range rapid.IntRange(1, 20).Draw(rt, "frames") {
 				rev++
-				more = append(more, NewFrame(rev, "", 1, nil))
+				more = append(more, NewFrame(rev, "", "", 1, nil))
 			}
 			w = w.grown(more, 16, 1000)
 			old = append(old, w)

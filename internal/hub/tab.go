@@ -18,8 +18,9 @@ type Output interface {
 	Flush() error
 	// Ping sends a sign of life that carries the cursor.
 	Ping(cursor int64) error
-	// Settled is called once within Options.Settle after frames were sent, however many: the place for totals.
-	Settled(ctx context.Context) error
+	// Settled is called once within Options.Settle after the feed has had news, however many and whether the tab shows
+	// them or not: the place for totals. Since is when the last of them was seen.
+	Settled(ctx context.Context, since time.Time) error
 }
 
 // Tab is one open page, or one stream of a program.
@@ -49,16 +50,19 @@ func (t *Tab) Serve(ctx context.Context, out Output) End {
 
 func (t *Tab) serve(ctx context.Context, out Output) End {
 	ping := time.Now().Add(jitter(t.hub.o.Ping))
-	var settle time.Time // zero: nothing was sent since Settled
+	var settle, since time.Time // zero: there was nothing since Settled
 	timer := time.NewTimer(t.wait(ping, settle))
 	defer timer.Stop()
 	for {
-		sent, end := t.drain(ctx, out)
-		if end != 0 {
+		before := t.cursor
+		if end := t.drain(ctx, out); end != 0 {
 			return end
 		}
-		if sent && settle.IsZero() {
-			settle = time.Now().Add(t.hub.o.Settle)
+		if t.cursor != before {
+			since = time.Now()
+		}
+		if t.cursor != before && settle.IsZero() {
+			settle = since.Add(t.hub.o.Settle)
 			timer.Reset(t.wait(ping, settle))
 		}
 		select {
@@ -75,7 +79,7 @@ func (t *Tab) serve(ctx context.Context, out Output) End {
 			return EndAged
 		case !settle.IsZero() && !now.Before(settle):
 			settle = time.Time{}
-			err = out.Settled(ctx)
+			err = out.Settled(ctx, since)
 		case !now.Before(ping):
 			ping = now.Add(jitter(t.hub.o.Ping))
 			err = out.Ping(t.cursor)
@@ -99,24 +103,23 @@ func (t *Tab) wait(ping, settle time.Time) time.Duration {
 	return time.Until(next)
 }
 
-// drain sends everything that the tab lacks and reports whether there was anything.
-func (t *Tab) drain(ctx context.Context, out Output) (sent bool, end End) {
+// drain sends everything that the tab lacks.
+func (t *Tab) drain(ctx context.Context, out Output) End {
 	for {
 		if end := t.Ended(); end != 0 {
-			return sent, end
+			return end
 		}
 		frames, more, end := t.next(ctx)
 		if end != 0 {
-			return sent, end
+			return end
 		}
 		if len(frames) > 0 {
-			sent = true
 			if end := t.send(ctx, out, frames); end != 0 {
-				return sent, end
+				return end
 			}
 		}
 		if !more {
-			return sent, 0
+			return 0
 		}
 	}
 }
@@ -166,12 +169,14 @@ func (t *Tab) next(ctx context.Context) (frames []*Frame, more bool, end End) {
 	return t.mine(frames), more, 0
 }
 
-// mine returns the frames of the tab's conversation; frames itself, which is shared, when that is all of them.
+// mine returns the frames of the tab's conversation or entry; frames itself, which is shared, when that is all of them.
 func (t *Tab) mine(frames []*Frame) []*Frame {
-	if t.watch.Conversation == "" {
+	if t.watch.Conversation == "" && t.watch.Entry == "" {
 		return frames
 	}
-	other := func(f *Frame) bool { return f.conversation != t.watch.Conversation }
+	other := func(f *Frame) bool {
+		return t.watch.Conversation != "" && f.conversation != t.watch.Conversation || t.watch.Entry != "" && f.entry != t.watch.Entry
+	}
 	n := 0
 	for _, f := range frames {
 		if !other(f) {
@@ -212,7 +217,7 @@ func (t *Tab) replay(ctx context.Context, high int64) (frames []*Frame, more boo
 		t.cursor = high
 	}
 	t.hub.stats.replayed.Add(uint64(len(frames)))
-	return frames, more, 0
+	return t.mine(frames), more, 0
 }
 
 func (t *Tab) read(ctx context.Context, limit int) (frames []*Frame, end End) {

@@ -86,6 +86,44 @@ func TestTotalsAreToldOnceASecondAtMost(t *testing.T) {
 	})
 }
 
+func TestTotalsAreToldAlsoToTabsThatShowNoneOfTheNews(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		elsewhere := watch(1, "s", "a", 0)
+		elsewhere.Conversation = "x"
+		p, stranger := w.open(elsewhere), w.open(watch(2, "s2", "b", 0))
+		time.Sleep(time.Minute)
+		at := time.Now()
+		w.commit(1, "y")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if p.settled != 1 || p.since.Before(at) || p.since.After(at.Add(time.Second)) || stranger.settled != 0 {
+			t.Errorf("%d totals, of %v after the news; %d of another owner", p.settled, p.since.Sub(at), stranger.settled)
+		}
+		w.wantRevs(p, nil)
+	})
+}
+
+func TestATabOfOneEntryIsToldOfThatAlone(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{RingFrames: 4}, func(w *world) {
+		behind := w.db.write(1, "x", 7)
+		w.commit(1, "x")
+		one := watch(1, "s", "a", 0)
+		one.Entry = "7"
+		p := w.open(one)
+		synctest.Wait()
+		for range 20 {
+			w.commit(1, "x")
+		}
+		again := w.db.write(1, "x", 7)
+		w.hub.Hint(1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.wantRevs(p, []int64{behind, again})
+	})
+}
+
 func TestClosedTabIsOverWithoutServing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{}, func(w *world) {

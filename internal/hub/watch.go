@@ -11,6 +11,8 @@ type Watch struct {
 	Owner int64 // whose feed; another user's for a conversation of the team
 	// Conversation is empty for all of the owner's feed.
 	Conversation string
+	// Entry is empty for all of them; else the tab shows one entry alone.
+	Entry string
 	// Session and Token are what the stream ends with; one of them is set.
 	Session, Token string
 	// TabID names the open document, and Generation counts its resumes. A stream without a TabID belongs to a program:
@@ -22,7 +24,7 @@ type Watch struct {
 	// MaxBehind is how many changes may be replayed before the tab ends as EndBehind; 0: any number.
 	MaxBehind int
 	Expires   time.Time // of the session or token; zero: never
-	// AsOf is when the caller began to check the user's right to the conversation: what was closed after that counts.
+	// AsOf is when the caller began to find out who the user is and what they may read: what was closed after that counts.
 	AsOf time.Time
 	// Read replaces the feed's frames for a tab that shows only some: the same contract as Source.Frames. Such a tab
 	// does not use the ring.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,7 +107,7 @@ func (d *database) Frames(ctx context.Context, owner, after int64, conversation 
 }
 
 func (d *database) frame(c change) *Frame {
-	return NewFrame(c.rev, c.conversation, 0, func(context.Context, Format) ([]byte, error) {
+	return NewFrame(c.rev, strconv.Itoa(c.entry), c.conversation, 0, func(context.Context, Format) ([]byte, error) {
 		d.renders.Add(1)
 		if d.failures.Add(-1) >= 0 {
 			return nil, errors.New("no ink")
@@ -191,6 +192,7 @@ type page struct {
 	flushes int
 	pings   []int64
 	settled int
+	since   time.Time     // of the last Settled
 	stuck   chan struct{} // while it is not nil, a flush waits for it, at most writeDeadline
 }
 
@@ -232,10 +234,11 @@ func (p *page) Ping(cursor int64) error {
 	return nil
 }
 
-func (p *page) Settled(context.Context) error {
+func (p *page) Settled(_ context.Context, since time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.settled++
+	p.since = since
 	return nil
 }
 

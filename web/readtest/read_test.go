@@ -144,6 +144,6 @@ func TestBrowserKeepsTheListOfConversationsFresh(t *testing.T) {
 	r.open("/")
 	r.wait("the row names its conversation", "document.querySelector('.conv').textContent === 'c'")
 	r.write(worklog.Draft{Title: "elsewhere", Conversation: "another", Status: worklog.StatusWorking, Key: "k"})
-	r.wait("the new conversation is listed as running", "document.querySelector('.threads .live-dot.on ~ .name')?.textContent === 'another'")
+	r.wait("the new conversation is listed as running", "document.querySelector('.threads .is-running .name')?.textContent === 'another'")
 	r.wait("and the row names it", "document.querySelector('.conv').textContent === 'another'")
 }

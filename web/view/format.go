@@ -144,6 +144,12 @@ func machine(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00
 // clock is t for a reader whose browser runs no script: app.js makes it local and relative.
 func clock(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
 
+// hour is the time of day of t.
+func hour(t time.Time) string { return t.UTC().Format("15:04") }
+
+// seconds is d for scripts.
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
 // exact is t to the second.
 func exact(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05") + " UTC" }
 

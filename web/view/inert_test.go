@@ -157,7 +157,7 @@ func TestARowIsBoundedWhateverItsMetadata(t *testing.T) {
 // own words and ids; templ.URL refuses what is not http. Whoever adds one has to ask what a writer could put into it.
 func addresses() []string {
 	return []string{
-		`"/logs/" + r.ID`, `conversationURL(c)`, `conversationURL(v.Conversation)`, `f.olderSwap()`, `f.olderURL()`, `p.trigger()`, `p.url()`, `s.asset("app.css")`, `s.asset("favicon.svg")`, `s.asset(name)`,
+		`"/logs/" + r.ID`, `"#is-" + stateClass(s)`, `conversationURL(c)`, `conversationURL(v.Conversation)`, `f.olderSwap()`, `f.olderURL()`, `p.trigger()`, `p.url()`, `s.asset("app.css")`, `s.asset("favicon.svg")`, `s.asset(name)`,
 		`templ.SafeURL("/conversations/" + c.ID + "/delete")`, `templ.SafeURL("/conversations/" + v.Conversation.ID + "/delete")`, `templ.SafeURL("/logs/" + r.ID)`,
 		`templ.SafeURL("/conversations/" + r.ConversationID)`,
 		`templ.SafeURL("/settings/sessions/" + x.ID + "/end")`, `templ.SafeURL("/settings/tokens/" + t.ID + "/revoke")`, `templ.SafeURL(f.Path)`, `templ.SafeURL(f.olderURL())`, `templ.SafeURL(f.url(Filter{}))`,

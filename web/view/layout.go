@@ -23,7 +23,12 @@ func (s Shell) scripts() []string {
 	return []string{"htmx.min.js", "sse.min.js", shows, "live.js", "app.js"}
 }
 
+// tabTitle begins with what is most pressing: it is read in a row of narrow tabs.
 func tabTitle(s Shell) string {
+	return tabWord(pressing(s)) + plainTitle(s)
+}
+
+func plainTitle(s Shell) string {
 	if s.Title == "" {
 		return "Worklog"
 	}

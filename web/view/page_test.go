@@ -139,11 +139,24 @@ func TestConversationsAreGroupedByWhatTheirReaderNeedsFirst(t *testing.T) {
 	if got := strings.Join(names, ", "); got != "Pinned, Last 24 hours, Earlier" {
 		t.Errorf("groups are %s", got)
 	}
-	if n := len(doc.all("main .live-dot.on")); n != 2 {
-		t.Errorf("%d conversations are marked as running, want 2", n)
+	for state, want := range map[string]struct {
+		word string
+		n    int
+	}{
+		"needs_you": {"needs you", 1}, "failed": {"failed", 1}, "running": {"running", 2}, "silent": {"silent", 1}, "your_turn": {"your turn", 1}, "quiet": {"", 3},
+	} {
+		marked := doc.all("main .row.is-" + state + `[data-state="` + state + `"]:has(use[href="#is-` + state + `"])`)
+		if len(marked) != want.n {
+			t.Errorf("%d conversations are marked as %s, want %d", len(marked), state, want.n)
+		}
+		for _, says := range doc.all("main .row.is-" + state + " .says") {
+			if textOf(says) != want.word {
+				t.Errorf("%s is said as %q", state, textOf(says))
+			}
+		}
 	}
-	if n := len(doc.all("main .live-dot.bad .sr")); n != 1 {
-		t.Errorf("%d conversations are marked as failed, want 1", n)
+	if n := len(doc.all("main [data-silent-at]")); n != 2 {
+		t.Errorf("%d conversations may fall silent, want the two that run", n)
 	}
 }
 

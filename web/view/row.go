@@ -18,6 +18,9 @@ func rowClass(r Row) string {
 	if r.Source == worklog.SourceWorklog {
 		class += " own"
 	}
+	if asks(r) {
+		class += " asks"
+	}
 	return class
 }
 
@@ -34,4 +37,21 @@ func since(r Row) time.Time {
 		return r.LoggedAt
 	}
 	return r.StartedAt
+}
+
+// asks reports whether a running step waits for somebody's permission.
+func asks(r Row) bool { return r.Status == worklog.StatusWorking && !r.AskedAt.IsZero() }
+
+// news is when a running step was last heard of.
+func news(r Row) time.Time {
+	if r.UpdatedAt.After(since(r)) {
+		return r.UpdatedAt
+	}
+	return since(r)
+}
+
+// preview is a row with as much of its details as lists show: the page has them elsewhere.
+func preview(r Row) Row {
+	r.Details, r.Metadata, r.DetailsBytes = "", nil, 0
+	return r
 }

@@ -66,14 +66,15 @@ func session() []view.Row {
 		with(row(10, info, warn, "37 entries suppressed between 14:02 and 14:03 (60 a minute)", 17, -1), func(r *view.Row) { r.Source = worklog.SourceWorklog }),
 		with(row(11, tool, warn, "Bash: npm audit", 9, 75*s), func(r *view.Row) { r.Tool, r.Inferred = "Bash", true }),
 		with(row(12, worklog.TypeDeployment, ok, "Deployed worklog 1.4.0 to staging", 5, 4*time.Minute+9*s), func(r *view.Row) {}),
-		with(row(13, tool, busy, "Bash: mise run test:integration", 2, 0), func(r *view.Row) { r.Tool, r.Key = "Bash", "session:it" }),
+		with(row(13, tool, busy, "Bash: mise run test:integration", 2, 0), func(r *view.Row) { r.Tool, r.Key, r.SilentAfter = "Bash", "session:it", 90*s }),
+		with(row(15, tool, busy, "Bash: git push --force", 2, 0), func(r *view.Row) { r.Tool, r.SilentAfter, r.AskedAt = "Bash", time.Minute, ago(time.Minute) }),
 		with(row(14, info, busy, "Subagent Reviewer: read the diff", 0, 0), func(r *view.Row) { r.Parent = "session:it" }),
 	}
 }
 
 func conversation(n int, title string, last time.Duration, change func(*view.Conversation)) view.Conversation {
 	at := ago(last)
-	c := view.Conversation{Mine: true, LastStatus: worklog.StatusSuccess, Conversation: worklog.Conversation{
+	c := view.Conversation{Mine: true, State: worklog.StateQuiet, SilentAt: at.Add(5 * time.Minute), Conversation: worklog.Conversation{
 		ID: id(900 + n), Key: "k" + fmt.Sprint(n), Title: title, Visibility: worklog.VisibilityPrivate, Owner: "ada@example.org", EntryCount: int64(n) * 94,
 		CreatedAt: at.Add(-41 * time.Minute), LastEntryAt: &at,
 	}}
@@ -84,10 +85,14 @@ func conversation(n int, title string, last time.Duration, change func(*view.Con
 }
 
 func conversations() []view.Conversation {
-	running := func(c *view.Conversation) { c.WorkingCount = 2 }
+	running := func(c *view.Conversation) { c.WorkingCount, c.State = 2, worklog.StateRunning }
+	says := func(s worklog.State) func(*view.Conversation) { return func(c *view.Conversation) { c.State = s } }
 	return []view.Conversation{
 		conversation(1, "Consolidate logging to one file", 10*time.Second, func(c *view.Conversation) { c.Pinned, c.Failed = true, 5; running(c) }),
-		conversation(2, "Fix flaky checkout e2e test in the payment flow", 4*time.Minute, func(c *view.Conversation) { c.LastStatus = worklog.StatusError }),
+		conversation(2, "Fix flaky checkout e2e test in the payment flow", 4*time.Minute, says(worklog.StateFailed)),
+		conversation(7, "Rotate the signing keys", 5*time.Minute, says(worklog.StateNeedsYou)),
+		conversation(8, "Compare two ways to shard", 40*time.Minute, says(worklog.StateSilent)),
+		conversation(9, "Write the release notes", 55*time.Minute, says(worklog.StateYourTurn)),
 		conversation(3, "Sunset image for the landing page", 6*time.Minute, running),
 		conversation(4, "Upgrade kubernetes client", time.Hour, func(c *view.Conversation) { c.Visibility = worklog.VisibilityTeam }),
 		conversation(5, "Nightly dependency review", 7*time.Hour, func(c *view.Conversation) { c.Keep = true }),

@@ -17,7 +17,7 @@ type Poll struct {
 	Path    string // of the page
 	Filter  Filter
 	Range   string // of a dashboard
-	Cursor  int64 // where the next question begins
+	Cursor  int64  // where the next question begins
 	Epoch   string
 	Idle    int           // how many questions in a row found nothing
 	Wait    time.Duration // until the next question

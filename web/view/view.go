@@ -18,10 +18,11 @@ type Shell struct {
 	Path    string // of this page with its query; where the theme switch returns to
 	Email   string // of the user who is signed in; empty: nobody is
 	Admin   bool
-	Demo    bool   // shows the banner that says so
-	Theme   string // "light", "dark", or empty for the system's
-	Version string // of the program; pages reload when it changes
-	Notice  string // what was just done, shown once
+	Demo    bool          // shows the banner that says so
+	Theme   string        // "light", "dark", or empty for the system's
+	Version string        // of the program; pages reload when it changes
+	Notice  string        // what was just done, shown once
+	State   worklog.State // of what the page is about; empty: the most pressing one of the conversations beside it
 	Now     time.Time
 	Asset   func(name string) string // the url of a file in package static
 	Sidebar Sidebar
@@ -38,16 +39,19 @@ type Sidebar struct {
 // Conversation is a conversation as lists show it.
 type Conversation struct {
 	worklog.Conversation
-	Mine       bool           // the viewer owns it
-	Failed     int64          // steps that failed
-	LastStatus worklog.Status // of the entry that changed last; empty: there is none
+	Mine     bool  // the viewer owns it
+	Failed   int64 // steps that failed
+	State    worklog.State
+	SilentAt time.Time // from when it counts as silent, if it runs and there is no news
 }
 
 // Row is what one entry row shows; nothing of the viewer.
 type Row struct {
 	worklog.Entry
-	DetailsBytes int  // the full length of Details, which may hold only its beginning
-	Inferred     bool // nobody reported the end
+	DetailsBytes int           // the full length of Details, which may hold only its beginning
+	Inferred     bool          // nobody reported the end
+	AskedAt      time.Time     // since when a running step waits for a permission; zero: it does not
+	SilentAfter  time.Duration // a running step without news for longer than this is silent
 }
 
 // Feed is a list of entries with its filters.
@@ -85,6 +89,8 @@ type Conversations struct {
 	Archived bool
 	Team     bool
 	Next     string // the ?before= of the next page; empty: the end
+	Cursor   int64  // the viewer's last rev, read before List
+	Epoch    string
 	Setup    Setup
 }
 
@@ -100,6 +106,8 @@ type ConversationPage struct {
 type EntryPage struct {
 	Shell
 	Row
+	Cursor       int64 // the owner's last rev, read before the entry
+	Epoch        string
 	Conversation Conversation // zero when it belongs to none
 	Token        string       // who wrote it: name and prefix of the token; empty: unknown or not the viewer's to see
 }
