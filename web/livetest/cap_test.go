@@ -99,7 +99,7 @@ func TestBrowserClosedTabFreesItsPlace(t *testing.T) {
 	s.write(numbered("c", 0, 1)...)
 	first := s.open(s.URL, "/")
 	second, third := first.another("/"), first.another("/")
-	if err := chromedp.Do(third.ctx, chromedp.Navigate(s.URL+"/conversations")); err != nil {
+	if err := chromedp.Do(third.ctx, chromedp.Navigate(s.URL+"/settings")); err != nil {
 		t.Fatal(err)
 	}
 	fourth := first.another("/")
