@@ -103,5 +103,5 @@ func dashboardFrames(after int64) []*hub.Frame {
 	if head <= after {
 		return nil
 	}
-	return []*hub.Frame{hub.NewFrame(head, "", 0, func(context.Context, hub.Format) ([]byte, error) { return nil, nil })}
+	return []*hub.Frame{hub.NewFrame(head, "", "", 0, func(context.Context, hub.Format) ([]byte, error) { return nil, nil })}
 }

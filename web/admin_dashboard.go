@@ -203,7 +203,7 @@ func (b *boards) reader(s *Server, r rollup.Range) func(context.Context, int64, 
 		if err != nil || len(parts) == 0 {
 			return nil, err
 		}
-		return []*hub.Frame{hub.NewFrame(rev, "", len(parts), func(context.Context, hub.Format) ([]byte, error) {
+		return []*hub.Frame{hub.NewFrame(rev, "", "", len(parts), func(context.Context, hub.Format) ([]byte, error) {
 			return sse.Append(nil, sse.Event{Name: "board", ID: rev, Data: string(parts)}), nil
 		})}, nil
 	}
