@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
 	"github.com/worklogdev/worklog/internal/retention"
@@ -52,7 +53,12 @@ type cleanupCmd struct {
 
 // Run sweeps once.
 func (c cleanupCmd) Run(a *app) error {
-	return withSweeper(a, func(_ *store.Store, s *retention.Sweeper) error {
+	return withSweeper(a, func(st *store.Store, s *retention.Sweeper) error {
+		if !c.DryRun {
+			if err := st.By(account.CommandLine()).Record(a.ctx, account.Act{Action: account.ActSweep}); err != nil {
+				return err
+			}
+		}
 		p := newProgress(a)
 		r, err := s.Run(a.ctx, retention.Options{DryRun: c.DryRun, By: "command", Progress: func(r retention.Report) {
 			p.update(fmt.Sprintf("%d warm, %d cold, %d archived, %d deleted", r.Warm, r.Cold, r.Archived, r.Deleted))
@@ -109,6 +115,9 @@ func (c restoreCmd) Run(a *app) error {
 	return withSweeper(a, func(st *store.Store, s *retention.Sweeper) error {
 		q, err := c.query(a.ctx, st)
 		if err != nil {
+			return err
+		}
+		if err := st.By(account.CommandLine()).Record(a.ctx, account.Act{Action: account.ActRestore, Subject: q.Owner, Object: q.Conversation}); err != nil {
 			return err
 		}
 		p := newProgress(a)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
@@ -37,6 +38,10 @@ func (a *API) cleanup(c echo.Context) error {
 		return writeJSON(c, http.StatusOK, report)
 	}
 	running, err := a.sweeper.Start(c.Request().Context(), o)
+	if err == nil {
+		by := account.Actor{User: o.UserID, Address: c.RealIP()}
+		err = a.store.By(by).Record(c.Request().Context(), account.Act{Action: account.ActSweep})
+	}
 	if err != nil {
 		return err
 	}

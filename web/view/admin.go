@@ -11,6 +11,7 @@ func adminSections() []adminSection {
 		{"/admin", "Dashboard"},
 		{"/admin/users", "Users"},
 		{"/admin/tokens", "Tokens"},
+		{"/admin/retention", "Retention"},
 		{"/admin/holds", "Holds"},
 		{"/admin/audit", "Audit"},
 	}

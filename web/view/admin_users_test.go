@@ -43,7 +43,15 @@ func adminPagesOf(sh view.Shell, s string) map[string]templ.Component {
 		"admin-reading":     view.ReadingPage(reading),
 		"admin-reading-one": view.ReadingPage(one),
 		"admin-reading-ask": view.ReadingPage(view.Reading{Shell: sh, User: u, Error: "e" + s}),
-		"own-data":          view.OwnDataPage(view.OwnData{Shell: sh, Acts: acts, Entries: 5}),
+		"admin-retention": view.RetentionPage(view.Retention{
+			Shell: sh, Hot: 7 * 24 * time.Hour, Warm: 30 * 24 * time.Hour, Cold: 90*24*time.Hour + time.Hour, Next: now().Add(time.Hour), Objects: 3, ArchiveBytes: 5 << 20,
+			Sweeps: []view.Sweep{
+				{By: "page", State: "running", StartedAt: ago(time.Minute), Took: time.Minute, Warm: 12345, Freed: 1 << 20},
+				{By: "schedule", State: "failed", StartedAt: ago(24 * time.Hour), Took: time.Second, Error: "e" + s},
+			},
+			Counted: true, Due: []view.Due{{Step: "deleted", Entries: 7, Bytes: 9000, Owners: []view.DueOwner{{Email: s, Entries: 4}, {Email: "b" + s, Entries: 2}}, More: 1}}, Error: "e" + s,
+		}),
+		"own-data": view.OwnDataPage(view.OwnData{Shell: sh, Acts: acts, Entries: 5}),
 	}
 }
 

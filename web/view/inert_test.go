@@ -164,7 +164,7 @@ func addresses() []string {
 		`templ.SafeURL(f.url(f.Filter))`, `templ.SafeURL(f.url(to))`, `templ.SafeURL(path)`, `templ.SafeURL(v.Action)`, `templ.SafeURL(x.path)`, `templ.SafeURL(v.nextURL())`, `templ.URL(v.LinkHref)`, `url`,
 		`u.link("")`, `v.nextURL()`, `v.User.link("")`, `v.User.link("/link")`, `v.User.link("/role")`, `v.User.link("/disable")`, `v.User.link("/limit")`, `v.User.link("/sessions/" + x.ID + "/end")`,
 		`v.User.link("/sessions/end-all")`, `v.User.link("/entries")`, `v.User.link("/export")`, `v.User.link("/erase")`, `v.User.link("/read")`, `v.User.link("/read/end")`, `v.About.link("")`,
-		`templ.SafeURL(rangeURL(name))`, `auditAbout(v.User)`, `userURL(owner)`, `userURL(h.OwnerID)`, `userURL(id)`, `revokeURL(t)`, `releaseURL(h)`, `v.url(which, "")`, `v.url(v.Which, v.Next)`, `v.url(v.Action, v.Next)`, `v.url("", 0)`,
+		`t`, `templ.SafeURL(rangeURL(name))`, `auditAbout(v.User)`, `userURL(owner)`, `userURL(h.OwnerID)`, `userURL(id)`, `revokeURL(t)`, `releaseURL(h)`, `v.url(which, "")`, `v.url(v.Which, v.Next)`, `v.url(v.Action, v.Next)`, `v.url("", 0)`,
 		`v.url(c.ID, 0)`, `v.url(r.ConversationID, 0)`, `v.url(v.Conversation.ID, v.Older)`,
 	}
 }
