@@ -177,11 +177,11 @@ func prefixed(prefix, columns string) string {
 // Payloads reads what the archive is to hold of an owner's entries. Running steps are left out: they may still complete.
 // So are those without details and metadata, for which there is nothing to keep.
 func (s *Store) Payloads(ctx context.Context, owner int64, seqs []int64, d Due) ([]Payload, error) {
-	cond, args := d.where(4)
+	cond, args := d.ofBatch(3)
 	rows, err := s.pool.Query(ctx, `SELECT `+payloadColumns+` FROM work_logs w
-		WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.storage_status = ANY($3::text[]) AND w.archive_url IS NULL AND w.status <> 'working'
+		WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.archive_url IS NULL AND w.status <> 'working'
 		AND (w.details <> '' OR w.details_z IS NOT NULL OR w.metadata <> '{}') AND `+cond+" ORDER BY w.seq",
-		append([]any{owner, seqs, statusNames(d.From)}, args...)...)
+		append([]any{owner, seqs}, args...)...)
 	if err != nil {
 		return nil, mapError(err)
 	}
@@ -192,7 +192,7 @@ func (s *Store) Payloads(ctx context.Context, owner int64, seqs []int64, d Due) 
 const sqlArchive = `UPDATE work_logs w SET storage_status = $5, expires_at = NULL, archived_at = $6::timestamptz, archive_url = $7, details = '',
 	details_z = NULL, compression_level = 0, details_bytes = COALESCE(w.details_bytes, octet_length(w.details)), metadata = '{}'
 	FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS v (seq, rev, was)
-	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev = v.rev AND w.storage_status = v.was AND w.archive_url IS NULL AND %s RETURNING w.seq`
+	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND w.storage_status || '' = v.was AND w.archive_url IS NULL AND %s RETURNING w.seq`
 
 // ArchiveEntries takes the payloads off rows whose object is written and verified, and gives the rows their new status.
 // Those that have changed since they were read stay as they are.
@@ -205,7 +205,7 @@ func (s *Store) ArchiveEntries(ctx context.Context, o ArchiveObject, payloads []
 		seqs, revs, was = append(seqs, p.Seq), append(revs, p.Rev), append(was, string(p.Status))
 		bySeq[p.Seq] = p
 	}
-	cond, args := d.where(8)
+	cond, args := d.ofBatch(8)
 	err = s.ownerTx(ctx, o.Owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
 		rows, err := tx.Query(ctx, fmt.Sprintf(sqlArchive, cond), append([]any{o.Owner, seqs, revs, was, string(to), d.Now, o.Name}, args...)...)
@@ -235,14 +235,14 @@ const emptyMetadata = 2
 // AgeEntries gives those of an owner's entries a new status that have nothing to move: their payload is in the archive
 // already, they have none, or they are running steps, whose payload stays with them until they complete.
 func (s *Store) AgeEntries(ctx context.Context, owner int64, seqs []int64, to worklog.StorageStatus, d Due) (moved Moved, err error) {
-	cond, args := d.where(6)
+	cond, args := d.ofBatch(5)
 	sql := `UPDATE work_logs w SET storage_status = $3, expires_at = NULL, archived_at = COALESCE(w.archived_at, $4::timestamptz) FROM work_logs old
-		WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.storage_status = ANY($5::text[]) AND old.owner_id = w.owner_id AND old.seq = w.seq
+		WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND old.owner_id = w.owner_id AND old.seq = w.seq
 		AND (w.archive_url IS NOT NULL OR w.status = 'working' OR (w.details = '' AND w.details_z IS NULL AND w.metadata = '{}'))
 		AND ` + cond + " RETURNING old.storage_status"
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
-		rows, err := tx.Query(ctx, sql, append([]any{owner, seqs, string(to), d.Now, statusNames(d.From)}, args...)...)
+		rows, err := tx.Query(ctx, sql, append([]any{owner, seqs, string(to), d.Now}, args...)...)
 		if err != nil {
 			return err
 		}

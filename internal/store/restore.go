@@ -58,7 +58,7 @@ func (s *Store) Restorable(ctx context.Context, from worklog.StorageStatus, q Re
 const sqlRestore = `UPDATE work_logs w SET storage_status = 'hot', details = v.details, metadata = v.metadata::jsonb, details_z = NULL, details_bytes = NULL,
 	compression_level = 0, archive_url = NULL, archived_at = NULL, expires_at = $8::timestamptz
 	FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) AS v (seq, rev, was, archive, details, metadata)
-	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev = v.rev AND w.storage_status = v.was AND COALESCE(w.archive_url, '') = v.archive
+	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND w.storage_status || '' = v.was AND COALESCE(w.archive_url, '') = v.archive
 	RETURNING w.seq, octet_length(w.details) + octet_length(w.metadata::text)`
 
 // RestoreEntries puts payloads of one owner back into their rows, which are hot until a time whatever their age. Rows

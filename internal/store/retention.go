@@ -23,31 +23,56 @@ type Due struct {
 	Now          time.Time
 }
 
-// where returns the condition on w that holds for due entries, with its arguments from $first on. Hold and keep of the
-// conversation count at once, before the latter has reached all of its entries.
-func (d Due) where(first int) (string, []any) {
-	n := first
-	args := []any{}
-	arg := func(v any) string {
-		args = append(args, v)
-		n++
-		return fmt.Sprintf("$%d", n-1)
-	}
-	conds := []string{"w.logged_at <= " + arg(d.Until) + "::timestamptz"}
+// conditions is a condition on w with its arguments, which begin with the number next.
+type conditions struct {
+	list []string
+	args []any
+	next int
+}
+
+// add adds a condition whose only argument is written as %s.
+func (c *conditions) add(cond string, v any) {
+	c.list, c.args = append(c.list, fmt.Sprintf(cond, fmt.Sprintf("$%d", c.next))), append(c.args, v)
+	c.next++
+}
+
+// roughly returns what the index on (storage_status, logged_at) and the rows alone say. Some entries are not due after
+// all, because of their conversation.
+func (d Due) roughly(first int) (string, []any) {
+	c := conditions{next: first}
+	c.add("w.logged_at <= %s::timestamptz", d.Until)
 	if !d.Since.IsZero() {
-		conds = append(conds, "w.logged_at > "+arg(d.Since)+"::timestamptz")
+		c.add("w.logged_at > %s::timestamptz", d.Since)
 	}
-	conds = append(conds, "(w.expires_at IS NULL OR w.expires_at <= "+arg(d.Now)+"::timestamptz)")
-	conversation := "EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND %s)"
-	conds = append(conds, "NOT "+fmt.Sprintf(conversation, "c.hold"))
-	if d.Keep != nil {
-		kept := "(w.keep OR " + fmt.Sprintf(conversation, "c.keep") + ")"
-		if !*d.Keep {
-			kept = "NOT " + kept
-		}
-		conds = append(conds, kept)
+	c.add("(w.expires_at IS NULL OR w.expires_at <= %s::timestamptz)", d.Now)
+	if d.Keep != nil && !*d.Keep {
+		c.list = append(c.list, "NOT w.keep")
 	}
-	return strings.Join(conds, " AND "), args
+	return strings.Join(c.list, " AND "), c.args
+}
+
+// exactly returns the condition that holds for due entries. Hold and keep of the conversation count at once, before the
+// latter has reached all of its entries.
+func (d Due) exactly(first int) (string, []any) {
+	const conversation = " AND %s EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND %s)"
+	cond, args := d.roughly(first)
+	cond += fmt.Sprintf(conversation, "NOT", "c.hold")
+	switch {
+	case d.Keep == nil:
+	case *d.Keep:
+		cond += fmt.Sprintf(conversation, "(w.keep OR", "c.keep") + ")"
+	default:
+		cond += fmt.Sprintf(conversation, "NOT", "c.keep")
+	}
+	return cond, args
+}
+
+// ofBatch is exactly for statements that name their rows: these must not go through all that is due to find them.
+func (d Due) ofBatch(first int) (string, []any) {
+	cond, args := d.exactly(first)
+	args = append(args, statusNames(d.From))
+	cond = strings.ReplaceAll(cond, "w.logged_at ", "w.logged_at + interval '0' ")
+	return cond + fmt.Sprintf(" AND w.storage_status || '' = ANY($%d::text[])", first+len(args)-1), args
 }
 
 // DueEntry is an entry that a step is for.
@@ -66,7 +91,7 @@ const dueEntries = `SELECT w.owner_id, w.seq, w.logged_at,
 // DueEntries returns the next entries of one status, oldest first. After is the last one of the page before; the zero
 // value begins.
 func (s *Store) DueEntries(ctx context.Context, from worklog.StorageStatus, d Due, after DueEntry, limit int) ([]DueEntry, error) {
-	cond, args := d.where(6)
+	cond, args := d.roughly(6)
 	if after.LoggedAt.IsZero() { // year 1 is a time that PostgreSQL knows
 		after.LoggedAt = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
@@ -88,7 +113,7 @@ type OwnerCount struct {
 
 // CountDue counts what is due, per owner, most entries first. It changes nothing.
 func (s *Store) CountDue(ctx context.Context, d Due) (list []OwnerCount, err error) {
-	cond, args := d.where(2)
+	cond, args := d.exactly(2)
 	sql := fmt.Sprintf(`SELECT w.owner_id, u.email, count(*), sum(%s)::bigint FROM work_logs w JOIN users u ON u.id = w.owner_id
 		WHERE w.storage_status = ANY($1::text[]) AND %s GROUP BY w.owner_id, u.email ORDER BY count(*) DESC, w.owner_id`, sqlBytes, cond)
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
@@ -149,12 +174,12 @@ type packed struct {
 const sqlWarm = `UPDATE work_logs w SET storage_status = 'warm', expires_at = NULL, compression_level = v.level, details_z = v.z,
 	details = CASE WHEN v.z IS NULL THEN w.details ELSE '' END, details_bytes = CASE WHEN v.z IS NULL THEN NULL ELSE octet_length(w.details) END
 	FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::smallint[]) AS v (seq, rev, z, level)
-	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev = v.rev AND w.storage_status = 'hot' AND %s RETURNING w.seq`
+	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND %s RETURNING w.seq`
 
 // WarmEntries compresses the details of an owner's hot entries in place. Those that have changed since, or are not due
 // any more, stay as they are.
 func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Due) (moved Moved, err error) {
-	rows, err := s.pool.Query(ctx, "SELECT seq, rev, details FROM work_logs WHERE owner_id = $1 AND seq = ANY($2::bigint[]) AND storage_status = 'hot'", owner, seqs)
+	rows, err := s.pool.Query(ctx, "SELECT seq, rev, details FROM work_logs WHERE owner_id = $1 AND seq = ANY($2::bigint[]) AND storage_status || '' = 'hot'", owner, seqs)
 	if err != nil {
 		return moved, mapError(err)
 	}
@@ -178,7 +203,7 @@ func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Du
 		}
 		numbers, revs, zs, levels = append(numbers, p.seq), append(revs, p.rev), append(zs, p.z), append(levels, level)
 	}
-	cond, args := d.where(6)
+	cond, args := d.ofBatch(6)
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
 		rows, err := tx.Query(ctx, fmt.Sprintf(sqlWarm, cond), append([]any{owner, numbers, revs, zs, levels}, args...)...)
@@ -198,7 +223,7 @@ func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Du
 	return moved, err
 }
 
-const sqlDelete = `DELETE FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.storage_status = ANY($3::text[]) AND %s
+const sqlDelete = `DELETE FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND %s
 	RETURNING w.storage_status, w.conversation_id, w.status, w.archive_url, ` + sqlBytes
 
 // removed adds up what a batch of deletions takes away.
@@ -210,10 +235,10 @@ type removed struct {
 // DeleteEntries deletes those of an owner's entries that are due. Archive objects that no entry points to afterwards
 // are returned: the caller deletes them and calls ForgetObject.
 func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d Due) (moved Moved, empty []ArchiveObject, err error) {
-	cond, args := d.where(4)
+	cond, args := d.ofBatch(3)
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved, empty = Moved{}, nil
-		rows, err := tx.Query(ctx, fmt.Sprintf(sqlDelete, cond), append([]any{owner, seqs, statusNames(d.From)}, args...)...)
+		rows, err := tx.Query(ctx, fmt.Sprintf(sqlDelete, cond), append([]any{owner, seqs}, args...)...)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,9 @@ type Wire struct {
 	DSN      string // for the program
 	from, to string // sockets
 
+	// tap, if set, gets what the server says on a connection.
+	tap func() io.WriteCloser
+
 	mu       sync.Mutex
 	listener net.Listener
 	conns    map[net.Conn]bool
@@ -26,6 +29,11 @@ const socketName = ".s.PGSQL.5432"
 // NewWire returns a wire to the database at dsn. It ends with the test.
 func NewWire(t testing.TB, dsn string) *Wire {
 	t.Helper()
+	return newWire(t, dsn, nil)
+}
+
+func newWire(t testing.TB, dsn string, tap func() io.WriteCloser) *Wire {
+	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +43,7 @@ func NewWire(t testing.TB, dsn string) *Wire {
 		t.Fatal(err)
 	}
 	q := u.Query()
-	w := &Wire{from: filepath.Join(dir, socketName), to: filepath.Join(q.Get("host"), socketName), conns: make(map[net.Conn]bool)}
+	w := &Wire{from: filepath.Join(dir, socketName), to: filepath.Join(q.Get("host"), socketName), conns: make(map[net.Conn]bool), tap: tap}
 	q.Set("host", dir)
 	u.RawQuery = q.Encode()
 	w.DSN = u.String()
@@ -88,12 +96,18 @@ func (w *Wire) carry(client net.Conn) {
 	w.mu.Lock()
 	w.conns[client], w.conns[server] = true, true
 	w.mu.Unlock()
+	var said io.Reader = server
+	if w.tap != nil {
+		listener := w.tap()
+		defer func() { _ = listener.Close() }()
+		said = io.TeeReader(server, listener)
+	}
 	var both sync.WaitGroup
-	for _, c := range [][2]net.Conn{{client, server}, {server, client}} {
+	for to, from := range map[net.Conn]io.Reader{server: client, client: said} {
 		both.Go(func() {
-			_, _ = io.Copy(c[0], c[1])
-			_ = c[0].Close()
-			_ = c[1].Close()
+			_, _ = io.Copy(to, from)
+			_ = client.Close()
+			_ = server.Close()
 		})
 	}
 	both.Wait()
