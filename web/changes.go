@@ -93,9 +93,11 @@ func (s *Server) answer(c echo.Context, poll view.Poll, interval time.Duration) 
 // changes answers one question of a polling page: what has changed, and when to ask again.
 func (s *Server) changes(c echo.Context, q store.EntryQuery, path string, interval time.Duration) (err error) {
 	ctx, params := c.Request().Context(), c.QueryParams()
+	token := q.Filter.Token // not the reader's choice
 	if q.Filter, err = parseFilter(params); err != nil {
 		return err
 	}
+	q.Filter.Token = token
 	head, epoch, err := s.store.Head(ctx, q.Owner)
 	if err != nil {
 		return err

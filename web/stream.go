@@ -70,9 +70,11 @@ func (s *Server) conversationStream(c echo.Context) error {
 func (s *Server) serveStream(c echo.Context, q store.EntryQuery, narrow func(*hub.Watch)) (err error) {
 	req := c.Request()
 	p := account.PrincipalFrom(req.Context())
+	token := q.Filter.Token // not the reader's choice
 	if q.Filter, err = parseFilter(c.QueryParams()); err != nil {
 		return err
 	}
+	q.Filter.Token = token
 	epoch, err := s.store.Epoch(req.Context())
 	if err != nil {
 		return err

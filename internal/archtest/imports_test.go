@@ -54,8 +54,11 @@ func rooms() map[string][]string {
 			"~/worklog", "~/internal/account", "~/internal/change", "~/internal/limit", "~/internal/redact", "~/internal/store", "github.com/google/uuid",
 		},
 		"~/internal/api": {
-			"~/worklog", "~/internal/account", "~/internal/archive", "~/internal/retention", "~/internal/adapter/otlp", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/problem", "~/internal/sse",
+			"~/worklog", "~/internal/account", "~/internal/archive", "~/internal/retention", "~/internal/adapter/otlp", "~/internal/hookdoor", "~/internal/hub", "~/internal/ingest", "~/internal/mcpdoor", "~/internal/problem", "~/internal/rollup", "~/internal/sse",
 			"~/internal/store", "github.com/google/uuid", "github.com/labstack/echo/v4", "golang.org/x/sync/semaphore",
+		},
+		"~/internal/mcpdoor": {
+			"~/worklog", "~/internal/account", "~/internal/ingest", "~/internal/store", "github.com/google/uuid", "github.com/modelcontextprotocol/go-sdk",
 		},
 		"~/internal/hookdoor": {
 			"~/worklog", "~/internal/account", "~/internal/adapter/hook", "~/internal/ingest", "~/internal/spool", "~/internal/store", "github.com/google/uuid",
@@ -73,7 +76,7 @@ func rooms() map[string][]string {
 
 		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
-			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hub",
+			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/connect", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hub",
 			"~/internal/ingest", "~/internal/problem", "~/internal/rollup", "~/internal/sse", "~/internal/store",
 			"github.com/a-h/templ", "github.com/alexedwards/scs/v2", "github.com/google/uuid", "github.com/labstack/echo/v4",
 		},

@@ -28,6 +28,7 @@ type EntryFilter struct {
 	Type   worklog.Type
 	Status worklog.Status
 	Source string
+	Token  string // the id of the token that wrote it
 	Query  string // a part of the title, the tool or (of hot entries) the details, without regard to case
 }
 
@@ -47,6 +48,9 @@ func (f EntryFilter) where() (string, []any) {
 	}
 	if f.Source != "" {
 		add("w.source = ?", f.Source)
+	}
+	if f.Token != "" {
+		add("w.token_id = ?", f.Token)
 	}
 	if f.Query != "" {
 		pattern := "%" + likeEscaper.Replace(f.Query) + "%"
