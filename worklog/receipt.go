@@ -78,6 +78,8 @@ type Stats struct {
 	// Entries counts the entries that exist now, by storage status.
 	Entries map[StorageStatus]int64 `json:"entries"`
 	Bytes   int64                   `json:"bytes"` // of titles, details and metadata
+	// Cut counts the entries whose details were cut because their user's room of a day was used up, or the disk nearly full.
+	Cut int64 `json:"cut"`
 	// Redacted counts the secrets that were replaced before anything was stored.
 	Redacted     int64      `json:"redacted"`
 	LastLoggedAt *time.Time `json:"last_logged_at"`

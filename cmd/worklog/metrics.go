@@ -82,6 +82,11 @@ func (c *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	counter("worklog_database_queries_total", "Statements sent to PostgreSQL.", "", "", float64(c.p.store.Queries()))
 	c.hub(ch, gauge, counter)
 	c.hooks(gauge, counter)
+	scarce := 0.0
+	if c.p.room.now().Scarce {
+		scarce = 1
+	}
+	gauge("worklog_disk_scarce", "1 while the disk is nearly full and details of entries are cut.", scarce)
 	size := c.p.limiter.Size()
 	gauge("worklog_limiter_windows", "Users and tokens with places taken.", float64(size.Windows))
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
 	"github.com/worklogdev/worklog/internal/postgres"
+	"github.com/worklogdev/worklog/internal/redact"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/rollup"
 	"github.com/worklogdev/worklog/internal/store"
@@ -57,6 +58,9 @@ func (cmd serveCmd) Run(a *app) error {
 	if p.sweeper, p.archive, err = newSweeper(a.ctx, p.store, cfg, log, a.now); err != nil {
 		return err
 	}
+	if err := p.endAgain(a.ctx); err != nil {
+		return err
+	}
 	p.build()
 	return p.serve(a.ctx)
 }
@@ -75,6 +79,7 @@ type program struct {
 	ingest   *ingest.Service
 	counter  *rollup.Worker
 	hooks    *hookdoor.Door
+	room     *room
 	sweeper  *retention.Sweeper
 	archive  *archive.Archive
 	eraser   *erasure.Worker
@@ -98,6 +103,19 @@ func (p *program) openDatabase(ctx context.Context) (err error) {
 	return p.store.Migrate(ctx)
 }
 
+// endAgain ends what a database that was set back, by worklog or by other means, no longer knows to have ended.
+func (p *program) endAgain(ctx context.Context) error {
+	installation, err := p.store.Installation(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := replayLedger(ctx, p.cfg, p.store, installation)
+	if n > 0 {
+		p.log.Warn("users and tokens that had ended were back in the database and are ended again", "count", n)
+	}
+	return err
+}
+
 // build connects the parts. Nothing runs yet.
 func (p *program) build() {
 	c := p.cfg
@@ -106,7 +124,11 @@ func (p *program) build() {
 		TabsPerSession: c.TabsPerSession, TabsPerUser: c.TabsPerUser, StreamsPerToken: c.StreamsPerToken, MaxAge: c.StreamMaxAge, Log: p.log,
 	})
 	p.counter = rollup.NewWorker(p.store, p.log, p.app.now)
-	p.ingest = ingest.New(p.store, p.store, p.limiter, p.news, ingest.Options{AgentLimit: c.AgentRateLimit, Log: p.log, Now: p.app.now})
+	p.room = &room{perDay: c.RoomPerDay, free: freeShare, log: p.log}
+	if p.postgres != nil {
+		p.room.dir = c.DataDir
+	}
+	p.ingest = ingest.New(p.store, p.store, p.limiter, p.news, ingest.Options{AgentLimit: c.AgentRateLimit, Room: p.room.now, Redactor: redactor(c), Log: p.log, Now: p.app.now})
 	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
 	p.api = api.New(api.Deps{Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
 	p.eraser = newEraser(p.store, p.archive, c, p.log)
@@ -121,6 +143,14 @@ func (p *program) build() {
 func (p *program) news(owner int64) {
 	p.hub.Hint(owner)
 	p.counter.Wake()
+}
+
+// redactor is nil where the installation wants entries as they are written.
+func redactor(c config.Config) *redact.Redactor {
+	if !c.Redact {
+		return nil
+	}
+	return redact.New()
 }
 
 // serve listens, runs every part and stops them in the order that loses nothing: streams end, requests drain, what is
@@ -142,6 +172,7 @@ func (p *program) serve(ctx context.Context) error {
 	parts.run("statistics", background, p.counter.Run)
 	parts.run("control", background, func(ctx context.Context) error { return p.store.Listen(ctx, p.control) })
 	parts.run("erasures", background, p.eraser.Run)
+	parts.run("room", background, p.room.run)
 	parts.run("deletions", background, p.finishDeletions)
 	parts.run("retention", background, p.sweeper.Serve)
 	writing, stopWriting := context.WithCancel(context.Background())

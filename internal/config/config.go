@@ -29,10 +29,11 @@ type Config struct {
 	MetricsAddr     string // empty: /metrics is on the main listener, for admin tokens
 	SessionLifetime time.Duration
 
-	RateLimit       int  // new entries per minute and user
-	AgentRateLimit  int  // new entries per minute and token at the agents' doors
-	ImportLimit     int  // back-dated entries per minute and token
-	Redact          bool // secrets in entries are replaced before they are stored
+	RateLimit       int   // new entries per minute and user
+	AgentRateLimit  int   // new entries per minute and token at the agents' doors
+	ImportLimit     int   // back-dated entries per minute and token
+	RoomPerDay      int64 // bytes that a user may write on a day; 0: as many as there are
+	Redact          bool  // secrets in entries are replaced before they are stored
 	TabsPerSession  int
 	TabsPerUser     int
 	StreamsPerToken int

@@ -33,7 +33,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 	}
 	want := Config{
 		ListenAddr: "127.0.0.1:8080", DataDir: "/home/ada/.local/share/worklog", LogFormat: "auto",
-		SessionLifetime: 30 * day, RateLimit: 60, AgentRateLimit: 1200, ImportLimit: 20000, Redact: true,
+		SessionLifetime: 30 * day, RateLimit: 60, AgentRateLimit: 1200, ImportLimit: 20000, RoomPerDay: 1 << 30, Redact: true,
 		TabsPerSession: 3, TabsPerUser: 12, StreamsPerToken: 10, StreamMaxAge: time.Hour,
 		RetainHot: 7 * day, RetainWarm: 30 * day, RetainCold: 90 * day, CleanupAt: 3 * time.Hour,
 		ArchiveURL: "file:///home/ada/.local/share/worklog/archive",
@@ -51,7 +51,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 	got, err := load(map[string]string{
 		"DATABASE_URL": "postgres://u:p@h/d", "LISTEN_ADDR": ":0", "BASE_URL": "https://Log.Example.org/", "DATA_DIR": "/srv/w/",
 		"TRUSTED_PROXIES": "10.1.2.3/8, ::1,", "LOG_LEVEL": "WARN", "LOG_FORMAT": "json", "METRICS_ADDR": "127.0.0.1:9090",
-		"SESSION_LIFETIME": "12h", "WORKLOG_RATE_LIMIT": "1", "WORKLOG_AGENT_RATE_LIMIT": "2", "WORKLOG_IMPORT_LIMIT": "3", "WORKLOG_REDACT": "false",
+		"SESSION_LIFETIME": "12h", "WORKLOG_RATE_LIMIT": "1", "WORKLOG_AGENT_RATE_LIMIT": "2", "WORKLOG_IMPORT_LIMIT": "3", "WORKLOG_ROOM_PER_DAY": "5GiB", "WORKLOG_REDACT": "false",
 		"WORKLOG_TABS_PER_SESSION": "4", "WORKLOG_TABS_PER_USER": "5", "WORKLOG_STREAMS_PER_TOKEN": "6", "WORKLOG_STREAM_MAX_AGE": "2s",
 		"WORKLOG_RETAIN_HOT": "1d12h", "WORKLOG_RETAIN_WARM": "48h", "WORKLOG_RETAIN_COLD": "3d", "WORKLOG_CLEANUP_AT": "23:59",
 		"WORKLOG_ARCHIVE_URL": "file:///srv/w/old/", "XDG_RUNTIME_DIR": "/run/user/7",
@@ -63,7 +63,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		DatabaseURL: "postgres://u:p@h/d", ListenAddr: ":0", BaseURL: "https://log.example.org", DataDir: "/srv/w",
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		LogLevel:       4, LogFormat: "json", MetricsAddr: "127.0.0.1:9090",
-		SessionLifetime: 12 * time.Hour, RateLimit: 1, AgentRateLimit: 2, ImportLimit: 3,
+		SessionLifetime: 12 * time.Hour, RateLimit: 1, AgentRateLimit: 2, ImportLimit: 3, RoomPerDay: 5 << 30,
 		TabsPerSession: 4, TabsPerUser: 5, StreamsPerToken: 6, StreamMaxAge: 2 * time.Second,
 		RetainHot: 36 * time.Hour, RetainWarm: 48 * time.Hour, RetainCold: 3 * day, CleanupAt: 23*time.Hour + 59*time.Minute,
 		ArchiveURL: "file:///srv/w/old", RuntimeDir: "/run/user/7",
@@ -189,7 +189,7 @@ func TestEveryOptionMayComeFromAFile(t *testing.T) {
 		"DATABASE_URL": "host=/run user=w", "LISTEN_ADDR": ":1", "BASE_URL": "http://h", "DATA_DIR": "/d", "TRUSTED_PROXIES": "1.1.1.1",
 		"LOG_LEVEL": "debug", "LOG_FORMAT": "text", "METRICS_ADDR": ":2", "SESSION_LIFETIME": "1h", "WORKLOG_CLEANUP_AT": "04:00 UTC",
 		"WORKLOG_ARCHIVE_URL": "file:///h/.local/share/worklog/a", "WORKLOG_STREAM_MAX_AGE": "2h",
-		"WORKLOG_RETAIN_HOT": "8d", "WORKLOG_RETAIN_WARM": "31d", "WORKLOG_RETAIN_COLD": "91d", "WORKLOG_REDACT": "off",
+		"WORKLOG_RETAIN_HOT": "8d", "WORKLOG_RETAIN_WARM": "31d", "WORKLOG_RETAIN_COLD": "91d", "WORKLOG_REDACT": "off", "WORKLOG_ROOM_PER_DAY": "2GiB",
 	}
 	for _, o := range Options() {
 		value, ok := valid[o.Name]

@@ -127,6 +127,39 @@ func parseCount(to *int, v string, most int) error {
 	return nil
 }
 
+// Sizes are powers of 1024, whatever one calls them.
+const (
+	mebibyte  = 1 << 20
+	gibibyte  = 1 << 30
+	maxBytes  = 1 << 50
+	leastSize = mebibyte
+)
+
+// parseBytes reads a size like 512MiB or 1GiB, and off as 0.
+func parseBytes(to *int64, v string) error {
+	mistake := errors.New("must be a size from 1MiB on, like 512MiB or 1GiB, or off")
+	unit := int64(1)
+	text := strings.ToLower(v)
+	switch number := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz"); text[len(number):] {
+	case "gib", "gb", "g":
+		unit, text = gibibyte, number
+	case "mib", "mb", "m":
+		unit, text = mebibyte, number
+	case "off":
+		*to = 0
+		if number != "" {
+			return mistake
+		}
+		return nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil || n < 0 || n > maxBytes/unit || n*unit < leastSize {
+		return mistake
+	}
+	*to = n * unit
+	return nil
+}
+
 // parseDuration reads what time.ParseDuration reads, and days in front: 7d, 1d12h.
 func parseDuration(to *time.Duration, v string, least, most time.Duration) error {
 	mistake := fmt.Errorf("must be a duration from %s to %s, like 90m, 36h or 7d", short(least), short(most))

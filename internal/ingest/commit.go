@@ -158,7 +158,7 @@ type repeatKey struct {
 
 // assemble turns requests into one batch. Drafts that repeat an entry of the last second need no write of their own.
 func (s *Service) assemble(requests []*request) *batch {
-	b := &batch{Batch: store.Batch{Now: s.clock()}}
+	b := &batch{Batch: store.Batch{Now: s.clock(), Room: s.room()}}
 	b.Admit = func(i int) bool { return s.admit(b.from[i]) }
 	first := map[repeatKey]int{}
 	for _, r := range requests {
@@ -247,7 +247,7 @@ func (s *Service) oneByOne(ctx context.Context, requests []*request, b *batch) {
 		if d == nil {
 			continue // repeats and notes come again with the next flush
 		}
-		single := &batch{Batch: store.Batch{Now: b.Now, Writes: b.Writes[i : i+1]}, from: b.from[i : i+1], request: b.request[i : i+1]}
+		single := &batch{Batch: store.Batch{Now: b.Now, Room: b.Room, Writes: b.Writes[i : i+1]}, from: b.from[i : i+1], request: b.request[i : i+1]}
 		single.Admit = func(int) bool { return s.admit(d) }
 		for _, m := range b.merged {
 			if m.first == i {

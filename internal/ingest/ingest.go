@@ -57,9 +57,10 @@ type directory interface {
 type Options struct {
 	// AgentLimit is how many new entries a minute a token has at the agents' doors; 0: as many as its user anywhere.
 	AgentLimit int
-	Redactor   *redact.Redactor // nil: drafts are stored as they are
-	Log        *slog.Logger     // nil: nothing
-	Now        func() time.Time // nil: time.Now
+	Redactor   *redact.Redactor  // nil: drafts are stored as they are
+	Room       func() store.Room // nil: as much as there is
+	Log        *slog.Logger      // nil: nothing
+	Now        func() time.Time  // nil: time.Now
 }
 
 // Service is the write path. Its methods are safe for concurrent use.
@@ -73,6 +74,7 @@ type Service struct {
 	metrics  Metrics
 	agents   int // Options.AgentLimit
 	redactor *redact.Redactor
+	room     func() store.Room
 
 	mu      sync.Mutex
 	queue   []*request
@@ -89,11 +91,14 @@ func New(st appender, users directory, limiter *limit.Limiter, announce func(own
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Room == nil {
+		o.Room = func() store.Room { return store.Room{} }
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now, agents: o.AgentLimit, redactor: o.Redactor,
+		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now, agents: o.AgentLimit, redactor: o.Redactor, room: o.Room,
 		wake: make(chan struct{}, 1), pending: newPending(),
 	}
 }

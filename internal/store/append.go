@@ -15,14 +15,15 @@ import (
 type Write struct {
 	Owner int64
 	// EntryID is the id of a new entry, or, when Patch is set, of the entry to change.
+	// A patch with a Key instead of an EntryID changes the entry with that key.
 	EntryID string
 	Patch   bool
 	// Key, Conversation, ConversationID and ConversationTitle are as in the draft.
 	Key, Conversation, ConversationID, ConversationTitle string
 	Facts                                                change.Facts
 	TokenID                                              string
-	// OwnOnly lets the write change only entries of its own token.
-	OwnOnly bool
+	// OwnOnly lets the write change only entries of its own token, RunningOnly only those that have not ended.
+	OwnOnly, RunningOnly bool
 	// Repeats is added to the repeats of the entry EntryID, and nothing else happens.
 	Repeats int
 	// Move is what the write says about whose move it is in its conversation, if it says anything new at all.
@@ -50,6 +51,7 @@ type Batch struct {
 	Noted  map[int64]int64
 	// Admit is asked right before the write with that index makes a new entry; without leave the write is limited.
 	Admit func(write int) bool
+	Room  Room
 	// Now is the batch's one clock.
 	Now time.Time
 }

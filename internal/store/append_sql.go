@@ -17,7 +17,7 @@ import (
 
 // The statements of a group commit. They are prepared once per connection and sent in two pipelined round trips.
 const (
-	sqlLock = `SELECT owner_id, last_rev, closed FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
+	sqlLock = `SELECT owner_id, last_rev, closed, day, day_bytes FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
 
 	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details, w.details_z FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.key = k.key`
@@ -53,14 +53,18 @@ const (
 
 	// sqlCloseStats is statsUpsert for many owners at once: as literals, their parsing alone cost a millisecond.
 	sqlCloseStats = `INSERT INTO work_log_stats AS st (owner_id, last_rev, last_logged_at, stored, updated, unchanged, merged, limited, limited_noted,
-			invalid, hot, warm, cold, archived, bytes, redacted)
-		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-			$9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[])
+			invalid, hot, warm, cold, archived, bytes, redacted, cut, day, day_bytes)
+		SELECT v.*, $18::date, GREATEST(v.bytes, 0) FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[],
+			$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+			$16::bigint[], $17::bigint[])
+			AS v (owner, rev, logged, stored, updated, unchanged, merged, limited, noted, invalid, hot, warm, cold, archived, bytes, redacted, cut)
 		ON CONFLICT (owner_id) DO UPDATE SET last_rev = EXCLUDED.last_rev, last_logged_at = GREATEST(st.last_logged_at, EXCLUDED.last_logged_at),
 			stored = st.stored + EXCLUDED.stored, updated = st.updated + EXCLUDED.updated, unchanged = st.unchanged + EXCLUDED.unchanged,
 			merged = st.merged + EXCLUDED.merged, limited = st.limited + EXCLUDED.limited, limited_noted = st.limited_noted + EXCLUDED.limited_noted,
 			invalid = st.invalid + EXCLUDED.invalid, hot = st.hot + EXCLUDED.hot, warm = st.warm + EXCLUDED.warm, cold = st.cold + EXCLUDED.cold,
-			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes, redacted = st.redacted + EXCLUDED.redacted`
+			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes, redacted = st.redacted + EXCLUDED.redacted,
+			cut = st.cut + EXCLUDED.cut, day = EXCLUDED.day,
+			day_bytes = EXCLUDED.day_bytes + CASE WHEN st.day = EXCLUDED.day THEN st.day_bytes ELSE 0 END`
 
 	sqlUpdateEntries = `UPDATE work_logs w SET rev = v.rev, status = v.status, type = v.type, tool = v.tool, title = v.title, details = v.details,
 		metadata = v.metadata::jsonb, details_z = NULL, compression_level = 0,
@@ -98,7 +102,7 @@ func (p *plan) lookup(ctx context.Context, conn *pgxpool.Conn) error {
 	seen := map[conversationKey]bool{}
 	for i := range p.batch.Writes {
 		w := &p.batch.Writes[i]
-		if w.Patch || w.Repeats > 0 {
+		if (w.Patch && w.EntryID != "") || w.Repeats > 0 {
 			idOwners, ids = append(idOwners, w.Owner), append(ids, uuidOf(w.EntryID))
 			continue
 		}
@@ -131,10 +135,12 @@ func (p *plan) readLocks(rows pgx.Rows) error {
 	for rows.Next() {
 		st := &statsRow{}
 		var closed bool
-		if err := rows.Scan(&st.OwnerID, &st.LastRev, &closed); err != nil {
+		var today written
+		if err := rows.Scan(&st.OwnerID, &st.LastRev, &closed, &today.day, &today.bytes); err != nil {
 			return err
 		}
 		p.stats[st.OwnerID] = st
+		p.room[st.OwnerID] = p.left(today)
 		if closed {
 			p.closed[st.OwnerID] = true
 		}
@@ -216,14 +222,14 @@ func (p *plan) write(ctx context.Context, conn *pgxpool.Conn) error {
 func (p *plan) queueStats(b *pgx.Batch) {
 	var owner, rev []int64
 	var logged []*time.Time
-	counts := make([][]int64, 13)
+	counts := make([][]int64, 14)
 	for _, id := range p.owners { // ascending, as the locks were taken
 		d := p.deltas[id]
 		if d == nil {
 			continue
 		}
 		owner, rev, logged = append(owner, d.OwnerID), append(rev, d.LastRev), append(logged, d.LastLoggedAt)
-		for i, n := range [13]int64{d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes, d.Redacted} {
+		for i, n := range [14]int64{d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes, d.Redacted, d.Cut} {
 			counts[i] = append(counts[i], n)
 		}
 	}
@@ -231,6 +237,7 @@ func (p *plan) queueStats(b *pgx.Batch) {
 	for _, column := range counts {
 		args = append(args, column)
 	}
+	args = append(args, today(p.batch.Now))
 	b.Queue(sqlCloseStats, args...)
 }
 
@@ -247,7 +254,7 @@ func (s *Store) statsUpsert(deltas []*statsRow) string {
 
 // counters are the columns of work_log_stats that only grow by addition.
 func counters() []bun.Ident {
-	return []bun.Ident{"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes", "redacted"}
+	return []bun.Ident{"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes", "redacted", "cut"}
 }
 
 func (p *plan) queueConversations(b *pgx.Batch) {

@@ -122,6 +122,7 @@ type statsRow struct {
 	Archived     int64      `bun:"archived"`
 	Bytes        int64      `bun:"bytes"`
 	Redacted     int64      `bun:"redacted"`
+	Cut          int64      `bun:"cut"`
 	LastLoggedAt *time.Time `bun:"last_logged_at"`
 }
 
@@ -151,7 +152,7 @@ func (r *statsRow) count(status worklog.StorageStatus, n int64) {
 func (r *statsRow) stats() worklog.Stats {
 	c := worklog.Counts{Stored: r.Stored, Updated: r.Updated, Unchanged: r.Unchanged, Merged: r.Merged, Limited: r.Limited, Invalid: r.Invalid}
 	return worklog.Stats{
-		Counts: c, Received: c.Received(), Bytes: r.Bytes, Redacted: r.Redacted, LastLoggedAt: r.LastLoggedAt,
+		Counts: c, Received: c.Received(), Bytes: r.Bytes, Redacted: r.Redacted, Cut: r.Cut, LastLoggedAt: r.LastLoggedAt,
 		Entries: map[worklog.StorageStatus]int64{
 			worklog.StorageHot: r.Hot, worklog.StorageWarm: r.Warm, worklog.StorageCold: r.Cold, worklog.StorageArchived: r.Archived,
 		},

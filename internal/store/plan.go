@@ -17,6 +17,7 @@ type plan struct {
 	stats         map[int64]*statsRow // of the owners that could be locked: their last rev
 	closed        map[int64]bool      // owners who are erased: nothing of theirs is written any more
 	deltas        map[int64]*statsRow
+	room          map[int64]int64     // bytes that each owner may write today
 	entries       map[entryKey]*state // by key and by id
 	conversations map[conversationKey]*conversationState
 	inserts       []*state
@@ -72,6 +73,7 @@ type conversationState struct {
 func newPlan(b Batch) *plan {
 	p := &plan{
 		batch: b, results: make([]Result, len(b.Writes)), stats: map[int64]*statsRow{}, closed: map[int64]bool{}, deltas: map[int64]*statsRow{},
+		room:    map[int64]int64{},
 		entries: map[entryKey]*state{}, conversations: map[conversationKey]*conversationState{},
 		tools: toolTimes{known: map[toolKey]time.Duration{}, records: map[toolKey]time.Duration{}},
 	}
@@ -161,7 +163,11 @@ func (p *plan) finishResults() {
 
 func (p *plan) apply(i int, w *Write) Result {
 	if w.Patch || w.Repeats > 0 {
-		st := p.entries[entryKey{owner: w.Owner, id: w.EntryID}]
+		named := entryKey{owner: w.Owner, id: w.EntryID}
+		if w.EntryID == "" {
+			named.key = w.Key
+		}
+		st := p.entries[named]
 		if st == nil {
 			return Result{NoSuch: true}
 		}
@@ -202,9 +208,15 @@ func (p *plan) change(w *Write, st *state) Result {
 	if w.OwnOnly && st.row.TokenID != w.TokenID {
 		return Result{Outcome: worklog.OutcomeInvalid, Refused: true, Error: fieldError("key", "belongs to an entry that this token did not write")}
 	}
+	if w.RunningOnly && st.row.Status != worklog.StatusWorking {
+		return Result{Outcome: worklog.OutcomeInvalid, Refused: true, Error: fieldError("status", "has ended already: "+string(st.row.Status))}
+	}
 	before, asked, redacted := st.row.Status, asking(&st.row), st.row.Redacted
 	frozen := st.row.Title
 	facts := w.Facts
+	if len(facts.Details) > len(st.row.Details) { // else they change nothing
+		facts.Details = p.fit(w.Owner, facts.Details)
+	}
 	if st.row.ArchiveName != "" { // not missing, but elsewhere: what is there wins
 		facts.Details, facts.Metadata = "", nil
 	}
@@ -304,6 +316,7 @@ func (p *plan) insert(i int, w *Write, conv *conversationState) Result {
 	d := p.deltas[w.Owner]
 	d.LastRev++
 	f := &w.Facts
+	f.Details = p.fit(w.Owner, f.Details)
 	d.Redacted += int64(f.Redacted)
 	st := &state{write: i, row: Row{
 		Owner: w.Owner, TokenID: w.TokenID, Marks: change.Marks{Inferred: f.Inferred && f.Status.Final(), Redacted: f.Redacted},

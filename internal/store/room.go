@@ -1,0 +1,56 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Room says how much may be written. Beyond it entries keep their title and facts, and their details are cut.
+type Room struct {
+	// PerDay is how many bytes a user may write on a day, in UTC; 0: as many as there are.
+	PerDay int64
+	// Scarce: the disk is nearly full. Nobody's details are kept whole.
+	Scarce bool
+}
+
+// scarceDetails is what of the details stays where there is no room: enough to see what it was.
+const scarceDetails = 512
+
+// written is what an owner has written on a day.
+type written struct {
+	day   *time.Time
+	bytes int64
+}
+
+// left is the room that an owner has today, with nothing of this batch counted.
+func (p *plan) left(w written) int64 {
+	if w.day != nil && w.day.Equal(today(p.batch.Now)) {
+		return p.batch.Room.PerDay - w.bytes
+	}
+	return p.batch.Room.PerDay
+}
+
+func today(now time.Time) time.Time { return now.UTC().Truncate(24 * time.Hour) }
+
+// fit cuts details for which the owner has no room, and counts that.
+func (p *plan) fit(owner int64, details string) string {
+	r := p.batch.Room
+	if len(details) <= scarceDetails || r.PerDay == 0 && !r.Scarce {
+		return details
+	}
+	n := int64(len(details))
+	why := ""
+	switch {
+	case r.Scarce:
+		why = "the disk of this installation is nearly full"
+	case n > p.room[owner]:
+		why = "what a user may store in a day is used up"
+	default:
+		p.room[owner] -= n
+		return details
+	}
+	p.deltas[owner].Cut++
+	return worklog.Cut(details, scarceDetails) + fmt.Sprintf("\n[cut here: %d bytes in all; %s]", n, why)
+}
