@@ -199,7 +199,15 @@ func telemetrySteps(url, secret string) []view.Step {
 		},
 		{Title: "If it can send no headers", Text: "The token may be part of the address. It can do nothing but send telemetry.", Code: "export OTEL_EXPORTER_OTLP_ENDPOINT=" + url + "/otlp/" + secret},
 		{
-			Title: "Claude Code needs this, too", Code: "export CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_LOGS_EXPORTER=otlp OTEL_LOG_TOOL_DETAILS=1 OTEL_LOG_USER_PROMPTS=1",
+			Title: "Claude Code needs this, too", Code: "export CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_LOGS_EXPORTER=otlp OTEL_LOG_TOOL_DETAILS=1 OTEL_LOG_USER_PROMPTS=1 OTEL_LOG_ASSISTANT_RESPONSES=1",
+		},
+		{
+			Title: "Codex has this in ~/.codex/config.toml",
+			Code: "[otel]\nlog_user_prompt = true\nexporter = { otlp-http = { endpoint = \"" + url + "/v1/logs\", protocol = \"json\", headers = { \"Authorization\" = \"Bearer " + secret + "\" } } }",
+		},
+		{
+			Title: "And Gemini CLI this in ~/.gemini/settings.json",
+			Code: `{"telemetry": {"enabled": true, "target": "local", "otlpProtocol": "http", "otlpEndpoint": "` + url + "/otlp/" + secret + `", "logPrompts": true}}`,
 		},
 	}
 }

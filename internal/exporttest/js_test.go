@@ -52,7 +52,7 @@ func TestTheExportersOfJavaScriptWriteARun(t *testing.T) {
 		t.Errorf("%+v, %+v", tomorrow, prompt)
 	}
 	agent, model, tool := all["Agent helper finished"], all["chat small-1-2026"], all["look_up"]
-	if tool.Status != worklog.StatusError || tool.Details != "no such thing" || model.Details != "I look it up." {
+	if took, _ := tool.Duration(); took != 250*time.Millisecond || tool.Status != worklog.StatusError || tool.Details != "no such thing" || model.Details != "I look it up." {
 		t.Errorf("%+v, %+v", tool, model)
 	}
 	if agent.Key == "" || tool.Parent != agent.Key || model.Parent != agent.Key || agent.Parent != "" || agent.ConversationID != tool.ConversationID {

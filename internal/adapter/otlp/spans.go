@@ -16,6 +16,8 @@ const (
 	maxAncestors = 100
 	// covered is the share of a call of a model that lies within another one when both are the same call.
 	covered = 0.9
+	// clockSlack is how exact the clocks of some SDKs are: a span may seem to end after the one around it.
+	clockSlack = 2 * time.Millisecond
 )
 
 // span is one span on its way to a draft.
@@ -204,7 +206,7 @@ func (s *span) within(up *span) bool {
 	if to.After(up.End) {
 		to = up.End
 	}
-	return to.Sub(from) >= time.Duration(covered*float64(s.End.Sub(s.Start)))
+	return to.Sub(from)+clockSlack >= time.Duration(covered*float64(s.End.Sub(s.Start)))
 }
 
 func (s *span) tool() string { return orElse(s.first(toolNames()...), s.toolByName()) }
