@@ -171,6 +171,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	must[worklog.Stats](t)(c.Stats(ctx))
 	must[worklog.Retention](t)(c.Retention(ctx))
 	must[worklog.Stats](t)(s.client(s.user("admin@x.test", account.ScopeAdmin)).AdminStats(ctx))
+	must[worklog.Window](t)(s.client(s.user("admin@x.test", account.ScopeAdmin)).AdminWindow(ctx, "24h"))
 	for method, body := range map[string]string{http.MethodGet: "", http.MethodPost: `{"dry_run":true}`} {
 		s.do(method, "/api/v1/admin/cleanup", s.user("admin@x.test", account.ScopeAdmin), body)
 	}

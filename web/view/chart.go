@@ -102,10 +102,15 @@ func barTitle(bar BoardBar, axis string) string {
 	return strings.Join(words, ", ")
 }
 
-// niceTop is the smallest round and even number that is not below n.
+// niceTop is the smallest round and even number that is not below n: its half is one, too.
 func niceTop(n int64) int64 {
+	for _, k := range []int64{2, 4, 6, 8} {
+		if k >= n {
+			return k
+		}
+	}
 	for unit := int64(1); ; unit *= 10 {
-		for _, k := range []int64{2, 4, 6, 8, 10} {
+		for _, k := range []int64{10, 12, 16, 20, 24, 30, 40, 50, 60, 80} {
 			if k*unit >= n {
 				return k * unit
 			}

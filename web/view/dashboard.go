@@ -342,3 +342,19 @@ func tabWords(t BoardTabs) string {
 	}
 	return words
 }
+
+// boardRow is pieces of the page beside and below each other.
+type boardRow struct {
+	class   string
+	columns [][]BoardPart
+}
+
+// rows lays the pieces out.
+func (b Board) rows() []boardRow {
+	p := BoardParts(b)
+	return []boardRow{
+		{"whole", [][]BoardPart{p[0:2]}},
+		{"halves", [][]BoardPart{{p[2], p[4]}, {p[3], p[5]}}},
+		{"thirds", [][]BoardPart{p[6:7], p[7:8], p[8:9]}},
+	}
+}
