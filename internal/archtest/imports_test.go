@@ -96,7 +96,7 @@ func rooms() map[string][]string {
 		"~/internal/exporttest": {},
 		"~/web/livetest":        {},
 		"~/web/readtest":        {},
-		"~/internal/replay":     {"~/worklog"},
+		"~/internal/replay":     {},
 		"~/internal/bench": {
 			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/store",
 			"github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/sync/errgroup",

@@ -1,6 +1,5 @@
-// Package replay turns recorded hook events of a coding agent into drafts and writes them again at the agent's pace, or
-// faster: a real session for tests to watch. Tests alone use it; it knows just enough of the format to be lifelike, and
-// is not the door for agents.
+// Package replay posts recorded hook events of a coding agent again, at the agent's pace or faster: a real session for
+// tests to watch. It knows nothing of what they mean: that is the business of the door that takes them.
 package replay
 
 import (
@@ -10,10 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
+	"net/http"
+	"slices"
 	"time"
-
-	"github.com/worklogdev/worklog/worklog"
 )
 
 const (
@@ -21,31 +19,18 @@ const (
 	thinking = 2 * time.Second
 	// maxLine bounds one recorded event: a tool's whole output.
 	maxLine = 16 << 20
-	// titleChars is how much of a command or prompt goes into a title.
-	titleChars = 160
+	// tryTimeout bounds one try, and tryPause is before the next one.
+	tryTimeout = 10 * time.Second
+	tryPause   = 50 * time.Millisecond
 )
 
-// Beat is one draft and its moment since the session began.
+// Beat is one event and its moment since the session began.
 type Beat struct {
-	At    time.Duration
-	Draft worklog.Draft
+	At   time.Duration
+	Body json.RawMessage
 }
 
-// event is one line of a recording: the body of a hook.
-type event struct {
-	Session   string          `json:"session_id"`
-	Name      string          `json:"hook_event_name"`
-	PromptID  string          `json:"prompt_id"`
-	Prompt    string          `json:"prompt"`
-	Tool      string          `json:"tool_name"`
-	ToolUseID string          `json:"tool_use_id"`
-	Input     map[string]any  `json:"tool_input"`
-	Response  json.RawMessage `json:"tool_response"`
-	Error     string          `json:"error"`
-	Duration  int64           `json:"duration_ms"`
-}
-
-// Read turns a recording, one event a line, into drafts: a tool starts as a running step, and completes in place.
+// Read gives each recorded event, one a line, its moment: a tool ends as long after its start as it took.
 func Read(r io.Reader) ([]Beat, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
@@ -53,15 +38,14 @@ func Read(r io.Reader) ([]Beat, error) {
 	at := time.Duration(0)
 	started := make(map[string]time.Duration)
 	for n := 1; lines.Scan(); n++ {
-		var e event
+		var e struct {
+			ToolUseID string `json:"tool_use_id"`
+			Duration  int64  `json:"duration_ms"`
+		}
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		d, err := e.draft()
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		if begun, ends := started[e.ToolUseID]; ends && e.ToolUseID != "" {
+		if begun, known := started[e.ToolUseID]; known && e.ToolUseID != "" {
 			at = max(at, begun+time.Duration(e.Duration)*time.Millisecond)
 		} else {
 			if len(beats) > 0 {
@@ -69,28 +53,75 @@ func Read(r io.Reader) ([]Beat, error) {
 			}
 			started[e.ToolUseID] = at
 		}
-		beats = append(beats, Beat{At: at, Draft: d})
+		beats = append(beats, Beat{At: at, Body: slices.Clone(lines.Bytes())})
 	}
 	return beats, lines.Err()
 }
 
-// Play writes beats, speed times as fast as they were recorded. It returns the error of the first draft that was not
-// taken as it is.
-func Play(ctx context.Context, beats []Beat, speed float64, to *worklog.Client) error {
+// Agent is what posts the events.
+type Agent struct {
+	URL   string // of the server
+	Token string
+	// Refused is called with each answer that was no 2xx, before the event is posted again; nil: nobody is told.
+	Refused func(status int)
+}
+
+// Play posts beats, speed times as fast as they were recorded: one after the other, as an agent does, and each until it
+// is taken.
+func (a *Agent) Play(ctx context.Context, beats []Beat, speed float64) error {
 	began := time.Now()
 	for _, b := range beats {
 		if err := until(ctx, began.Add(time.Duration(float64(b.At)/speed))); err != nil {
 			return err
 		}
-		receipts, err := to.Append(ctx, b.Draft)
-		if err != nil {
+		if err := a.Post(ctx, b.Body); err != nil {
 			return err
-		}
-		if o := receipts[0].Outcome; o != worklog.OutcomeStored && o != worklog.OutcomeUpdated {
-			return fmt.Errorf("%q: outcome %s: %s", b.Draft.Title, o, receipts[0].Reason)
 		}
 	}
 	return nil
+}
+
+// Post posts an event until it is taken. An answer that another try can not mend is an error.
+func (a *Agent) Post(ctx context.Context, body []byte) error {
+	for {
+		status, err := a.try(ctx, body)
+		switch {
+		case err == nil && status/100 == 2:
+			return nil
+		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests:
+			return fmt.Errorf("hook answered with %d", status)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if a.Refused != nil {
+			a.Refused(status)
+		}
+		if err := until(ctx, time.Now().Add(tryPause)); err != nil {
+			return err
+		}
+	}
+}
+
+// try returns the status of one answer, 0 without one. A body of a 2xx, which agents would show as an error, is one.
+func (a *Agent) try(ctx context.Context, body []byte) (status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL+"/api/v1/hooks", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.Token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	said, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	if err == nil && res.StatusCode/100 == 2 && len(said) > 0 {
+		return http.StatusInternalServerError, nil
+	}
+	return res.StatusCode, err
 }
 
 func until(ctx context.Context, at time.Time) error {
@@ -102,75 +133,4 @@ func until(ctx context.Context, at time.Time) error {
 	case <-t.C:
 		return nil
 	}
-}
-
-func (e *event) draft() (worklog.Draft, error) {
-	d := worklog.Draft{
-		Conversation: e.Session, ConversationTitle: "Recorded session", Source: "claude-code", Tool: e.Tool, Type: typeOf(e.Tool),
-		Key: e.Session + "/" + e.ToolUseID, Title: e.Tool,
-	}
-	if s := e.subject(); s != "" {
-		d.Title = e.Tool + ": " + s
-	}
-	switch e.Name {
-	case "UserPromptSubmit":
-		d.Type, d.Title, d.Details, d.Key = worklog.TypeInfo, "Prompt: "+firstLine(e.Prompt), e.Prompt, e.Session+"/"+e.PromptID
-	case "Stop":
-		d.Type, d.Title, d.Key = worklog.TypeInfo, "Stopped", e.Session+"/stop/"+e.PromptID
-	case "PreToolUse":
-		d.Status = worklog.StatusWorking
-	case "PostToolUse":
-		d.Status, d.Details = worklog.StatusSuccess, output(e.Response)
-	case "PostToolUseFailure":
-		d.Status, d.Details = worklog.StatusError, e.Error
-	default:
-		return d, fmt.Errorf("unknown event %q", e.Name)
-	}
-	return d, nil
-}
-
-func typeOf(tool string) worklog.Type {
-	switch tool {
-	case "Read", "Write", "Edit", "MultiEdit", "NotebookEdit":
-		return worklog.TypeFileOperation
-	default:
-		return worklog.TypeToolCall
-	}
-}
-
-// subject is what a tool was used on.
-func (e *event) subject() string {
-	for _, name := range []string{"command", "file_path", "pattern", "subject", "skill", "description", "prompt"} {
-		if s, ok := e.Input[name].(string); ok && s != "" {
-			return firstLine(s)
-		}
-	}
-	return ""
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return worklog.Cut(line, titleChars)
-}
-
-// output is what a tool has answered, as text where there is one.
-func output(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
-	}
-	var known struct {
-		Stdout, Stderr, Content string
-		File                    struct{ Content string }
-	}
-	if json.Unmarshal(raw, &known) == nil {
-		if s := known.Stdout + known.Stderr + known.Content + known.File.Content; s != "" {
-			return s
-		}
-	}
-	var b bytes.Buffer
-	if json.Indent(&b, raw, "", "  ") != nil {
-		return string(raw)
-	}
-	return b.String()
 }

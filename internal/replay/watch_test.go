@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) { apptest.Main(m) }
 // speed is how much faster than life a session is watched. REPLAY_SPEED=1 shows it at its own pace.
 func speed(t *testing.T) float64 {
 	t.Helper()
-	const fast = 60
+	const fast = 20
 	given := os.Getenv("REPLAY_SPEED")
 	if given == "" {
 		return fast
@@ -73,14 +74,12 @@ func TestRecordedSessionAppearsLiveAndEndsAsAFreshLoad(t *testing.T) {
 
 func watch(t *testing.T, beats []Beat) {
 	app := apptest.Start(t)
-	app.User(apptest.Email)
-	token := strings.TrimSpace(app.Command("", "token", "create", apptest.Email, "--name", "agent", "--scope", "write,read", "--limit", "100000"))
-	client := worklog.New(app.URL, token)
-	receipts, err := client.Append(t.Context(), beats[0].Draft)
-	if err != nil {
+	client, visitor := app.Client(), app.Login(apptest.Email)
+	agent := &Agent{URL: app.URL, Token: app.Token(apptest.Email, account.ScopeWrite)}
+	if err := agent.Post(t.Context(), beats[0].Body); err != nil {
 		t.Fatal(err)
 	}
-	conversation := receipts[0].Entry.ConversationID
+	conversation := only(t, client)
 
 	page := apptest.BrowserFor(t, patience+time.Duration(float64(beats[len(beats)-1].At)/speed(t)))
 	app.SignIn(page, apptest.Email)
@@ -89,9 +88,12 @@ func watch(t *testing.T, beats []Beat) {
 		t.Fatal(err)
 	}
 	played := make(chan error, 1)
-	go func() { played <- Play(t.Context(), beats[1:], speed(t), client) }()
+	go func() { played <- agent.Play(t.Context(), beats[1:], speed(t)) }()
 	if _, err := chromedp.Run(page, chromedp.Poll[bool](`document.querySelector('#log-list > li .dur[data-started]') !== null`)); err != nil {
 		t.Errorf("no step was seen while it was running: %v", err)
+	}
+	if _, err := chromedp.Run(page, chromedp.Poll[bool](`document.title.startsWith('▸ Running · ')`)); err != nil {
+		t.Errorf("the tab did not say that it runs: %v", err)
 	}
 	if err := <-played; err != nil {
 		t.Fatal(err)
@@ -101,6 +103,12 @@ func watch(t *testing.T, beats []Beat) {
 		return slices.Equal(want, revs(evaluate(t, page)))
 	})
 	live := evaluate(t, page)
+	apptest.Eventually(t, "title, totals and list of conversations are those of a fresh page", func() bool {
+		return slices.Equal(head(app.Get(visitor, "/conversations/"+conversation)), liveHead(t, page))
+	})
+	if title := liveHead(t, page)[0]; !strings.HasPrefix(title, "↩ Your turn · ") {
+		t.Errorf("the agent has stopped, and the tab says %q", title)
+	}
 
 	if err := chromedp.Do(page, chromedp.Navigate(url), chromedp.WaitReady(`#live-status[data-state="live"]`)); err != nil {
 		t.Fatal(err)
@@ -114,6 +122,37 @@ func watch(t *testing.T, beats []Beat) {
 			t.Errorf("the live page shows\n%+v\na fresh one\n%+v", row, fresh[i])
 		}
 	}
+}
+
+// only returns the one conversation that there is.
+func only(t *testing.T, client *worklog.Client) string {
+	t.Helper()
+	list, err := client.Conversations(t.Context(), worklog.ConversationQuery{})
+	if err != nil || len(list.Conversations) != 1 {
+		t.Fatalf("%v, %+v", err, list)
+	}
+	return list.Conversations[0].ID
+}
+
+// head is what a page says of its conversation beside the rows: the tab's title, the totals, the list beside it.
+func head(p *apptest.Page) []string {
+	link := p.One(".threads a[data-state]")
+	return []string{
+		apptest.Text(p.One("title")), strings.ReplaceAll(apptest.Text(p.One("#log-facts")), " ", ""), apptest.Attr(link, "class"), apptest.Attr(link, "data-state"),
+		apptest.Text(p.One(".threads a[data-state] .says")),
+	}
+}
+
+func liveHead(t *testing.T, page context.Context) []string {
+	t.Helper()
+	said, err := chromedp.Run(page, chromedp.Evaluate[[]string](`(() => {
+		const link = document.querySelector('.threads a[data-state]');
+		return [document.title, document.getElementById('log-facts').textContent.replace(/\s+/g, ''), link.className, link.dataset.state, link.querySelector('.says').textContent];
+	})()`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
 }
 
 func evaluate(t *testing.T, page context.Context) []shown {
