@@ -68,18 +68,19 @@ func callers(g *gate) []caller {
 	isPublic := func(r api.Route) bool { return slices.Contains(public(), r.Method+" "+r.Path) }
 	isAdmin := func(r api.Route) bool { return strings.Contains(r.Path, "/admin") || r.Path == "/metrics" }
 	writes := func(r api.Route) bool {
-		return r.Method == http.MethodPost && slices.Contains([]string{"/api/v1/logs", "/api/v1/hooks", "/v1/logs", "/v1/traces", "/v1/metrics", "/mcp"}, r.Path)
+		return r.Method == http.MethodPost && slices.Contains([]string{"/api/v1/logs", "/api/v1/hooks", "/v1/logs", "/v1/traces", "/v1/metrics"}, r.Path)
 	}
+	tools := func(r api.Route) bool { return r.Path == "/mcp" } // for tokens alone
 	return []caller{
 		{"nobody", func(r *http.Request) *httptest.ResponseRecorder { return g.browser().send(r) }, isPublic},
 		{"a proxy's Basic", func(r *http.Request) *httptest.ResponseRecorder {
 			return g.browser().send(r, "Authorization", "Basic dXNlcjpwYXNz")
 		}, isPublic},
-		{"a user", withSession(user), func(r api.Route) bool { return !isAdmin(r) && !inAddress(r) }},
-		{"an admin", withSession(admin), func(r api.Route) bool { return !inAddress(r) }},
-		{"a write token", withToken(user, account.ScopeWrite), func(r api.Route) bool { return isPublic(r) || writes(r) }},
+		{"a user", withSession(user), func(r api.Route) bool { return !isAdmin(r) && !inAddress(r) && !tools(r) }},
+		{"an admin", withSession(admin), func(r api.Route) bool { return !inAddress(r) && !tools(r) }},
+		{"a write token", withToken(user, account.ScopeWrite), func(r api.Route) bool { return isPublic(r) || writes(r) || tools(r) }},
 		{"a read token", withToken(user, account.ScopeRead), func(r api.Route) bool {
-			return isPublic(r) || strings.HasPrefix(r.Path, "/api/v1/") && !isAdmin(r) && !writes(r)
+			return isPublic(r) || tools(r) || strings.HasPrefix(r.Path, "/api/v1/") && !isAdmin(r) && !writes(r)
 		}},
 		{"a token for telemetry", withToken(user, account.ScopeOTLP), func(r api.Route) bool {
 			return isPublic(r) || inAddress(r) || r.Method == http.MethodPost && strings.HasPrefix(r.Path, "/v1/")

@@ -85,6 +85,7 @@ func (p *Principal) Can(s Scope) bool {
 type Policy struct {
 	Public      bool          // anybody, signed in or not
 	SessionOnly bool          // no tokens, whatever their scopes: pages, and what tokens must never do
+	TokenOnly   bool          // no sessions: a browser's cookie counts for nothing
 	Scope       Scope         // what a token needs; sessions have it through their user
 	Or          Scope         // what will do as well; empty: nothing
 	Recent      time.Duration // the password was checked no longer ago; 0: no matter
@@ -97,6 +98,8 @@ func (pol Policy) Allow(p *Principal, now time.Time) error {
 		return nil
 	case p == nil:
 		return worklog.Errorf(worklog.CodeUnauthorized, "sign in, or send a token")
+	case p.Token == nil && pol.TokenOnly:
+		return worklog.Errorf(worklog.CodeUnauthorized, "send a token in the Authorization header")
 	case p.Token != nil && pol.SessionOnly:
 		return worklog.Errorf(worklog.CodeForbidden, "tokens can not do this; sign in with a browser")
 	case pol.Scope == "" && !pol.SessionOnly:

@@ -19,6 +19,7 @@ import (
 	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/mcpdoor"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
@@ -34,6 +35,7 @@ type Deps struct {
 	Hub     *hub.Hub
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
+	Version string           // of the program
 }
 
 // API answers programs.
@@ -50,6 +52,7 @@ type API struct {
 	large   *semaphore.Weighted // bytes of large bodies that are being read, see reserve
 	buffers *sync.Pool          // of *bytes.Buffer
 	traces  *otlp.Traces
+	mcp     http.Handler
 }
 
 // New returns the API.
@@ -61,6 +64,7 @@ func New(d Deps) *API {
 	if a.now == nil {
 		a.now = time.Now
 	}
+	a.mcp = mcpdoor.New(mcpdoor.Deps{Store: d.Store, Ingest: d.Ingest, Version: d.Version, Log: a.log})
 	if a.hooks == nil {
 		a.hooks = hookdoor.New(hookdoor.Deps{Store: d.Store, Ingest: d.Ingest, Now: a.now})
 	}
@@ -97,6 +101,7 @@ func (a *API) Routes() []Route {
 		{post, "/otlp/:token/v1/logs", address, a.otlpLogs},
 		{post, "/otlp/:token/v1/traces", address, a.otlpTraces},
 		{post, "/otlp/:token/v1/metrics", address, a.otlpMetrics},
+		{post, "/mcp", account.Policy{TokenOnly: true, Scope: account.ScopeWrite, Or: account.ScopeRead}, a.mcpCall},
 		{get, "/api/v1/stats", read, a.stats},
 		{get, "/api/v1/retention", account.Policy{Scope: account.ScopeWrite, Or: account.ScopeRead}, a.retention},
 		{get, "/api/v1/admin/stats", admin, a.adminStats},

@@ -33,7 +33,7 @@ func (a *API) scopeOf(c echo.Context, p *params) (scope, error) {
 	var err error
 	switch {
 	case key != "":
-		conv, err = a.store.ConversationByKey(c.Request().Context(), viewer, key)
+		conv, err = a.store.ConversationByKey(c.Request().Context(), viewer, a.ingest.Key(key))
 	case id != "":
 		conv, err = a.store.Conversation(c.Request().Context(), viewer, id)
 	default:

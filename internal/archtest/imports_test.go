@@ -32,7 +32,7 @@ func rooms() map[string][]string {
 		"~/internal/archive":  {"~/worklog", "~/internal/store", "github.com/google/uuid", "github.com/klauspost/compress", "github.com/minio/minio-go/v7", "golang.org/x/sync/semaphore"},
 		"~/internal/change":   {"~/worklog", "~/internal/redact"},
 		"~/internal/config":   {},
-		"~/internal/erasure":  {"~/internal/ledger", "~/internal/store"},
+		"~/internal/erasure":  {"~/worklog", "~/internal/ledger", "~/internal/store"},
 		"~/internal/export":   {"~/worklog", "~/internal/account", "~/internal/store"},
 		"~/internal/hub":      {"~/worklog"},
 		"~/internal/ledger":   {},

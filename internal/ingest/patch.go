@@ -37,6 +37,39 @@ func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, pa
 	return *r.receipts[0].Entry, nil
 }
 
+// Own names an entry of the token that acts: by id, or by key.
+type Own struct{ ID, Key string }
+
+// UpdateOwn changes a running entry that the acting token itself has written, and says what became of it. Whoever may only
+// write may do this. One that is not there is not found; one that has ended, or is another token's, is invalid.
+func (s *Service) UpdateOwn(ctx context.Context, p *account.Principal, own Own, patch worklog.EntryPatch) (worklog.Receipt, error) {
+	if !p.Can(account.ScopeWrite) || p.Token == nil {
+		return worklog.Receipt{}, worklog.Errorf(worklog.CodeForbidden, "this needs a token with the right %q", account.ScopeWrite)
+	}
+	if (own.ID == "") == (own.Key == "") || (own.ID != "" && uuid.Validate(own.ID) != nil) {
+		return worklog.Receipt{}, invalid("id", "must be the id of an entry, or key its key, and not both")
+	}
+	facts, err := s.patchFacts(patch, s.clock())
+	if err != nil {
+		return worklog.Receipt{}, err
+	}
+	w := store.Write{
+		Owner: p.User.ID, EntryID: own.ID, Key: s.Key(own.Key), Patch: true, Facts: facts, TokenID: p.Token.ID, OwnOnly: true, RunningOnly: true,
+	}
+	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details), done: make(chan struct{})}
+	if err := s.run(ctx, r); err != nil {
+		return worklog.Receipt{}, err
+	}
+	rec := r.receipts[0]
+	switch {
+	case rec.Entry != nil:
+		return rec, nil
+	case len(rec.Errors) > 0:
+		return rec, &worklog.Error{Code: worklog.CodeInvalid, Message: "not changed", Fields: rec.Errors}
+	}
+	return rec, worklog.Errorf(worklog.CodeNotFound, "no such entry")
+}
+
 func (s *Service) patchFacts(patch worklog.EntryPatch, now time.Time) (change.Facts, error) {
 	d := worklog.Draft{Title: "unchanged", Metadata: patch.Metadata, EndedAt: patch.EndedAt}
 	if patch.Title != nil {

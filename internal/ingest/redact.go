@@ -22,8 +22,8 @@ func (s *Service) redactRest(d *worklog.Draft) int {
 	return s.redactor.Draft(d)
 }
 
-// ConversationKey is the key under which a conversation is found whose writer calls it key.
-func (s *Service) ConversationKey(key string) string {
+// Key is the key under which an entry or a conversation is found whose writer calls it key.
+func (s *Service) Key(key string) string {
 	if s.redactor == nil {
 		return key
 	}

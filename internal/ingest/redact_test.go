@@ -42,7 +42,7 @@ func TestSecretsAreReplacedBeforeAnythingIsStored(t *testing.T) {
 	if err != nil || row.Redacted != 12 {
 		t.Errorf("%d secrets in the entry, want 12; %v", row.Redacted, err)
 	}
-	conv, err := b.store.ConversationByKey(b.ctx, b.me.User.ID, b.ConversationKey("c/"+secret()))
+	conv, err := b.store.ConversationByKey(b.ctx, b.me.User.ID, b.Key("c/"+secret()))
 	if err != nil || conv.Title != "[redacted: worklog token]" {
 		t.Errorf("conversation %+v, %v", conv, err)
 	}
@@ -133,7 +133,7 @@ func TestAPatchIsRedacted(t *testing.T) {
 func TestAnInstallationMayKeepEntriesAsTheyAre(t *testing.T) {
 	b := setup(t)
 	rec := b.append(t, b.token(t, "0192f3a4-7c1e-7d2b-9a44-1f5e6c7d8e9f", account.ScopeWrite), worklog.Draft{Title: secret()})[0]
-	if rec.Entry.Title != secret() || b.redacted(t) != 0 || b.ConversationKey(secret()) != secret() {
+	if rec.Entry.Title != secret() || b.redacted(t) != 0 || b.Key(secret()) != secret() {
 		t.Errorf("stored %q", rec.Entry.Title)
 	}
 }
