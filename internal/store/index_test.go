@@ -24,8 +24,8 @@ const (
 func fillMany(t *testing.T, b *bundle) {
 	t.Helper()
 	for _, sql := range []string{
-		"SET session_replication_role = replica", // foreign keys hold as it is, and checking them takes longer than writing
-		"SET synchronous_commit = off", "SET maintenance_work_mem = '512MB'",
+		"SET session_replication_role = replica",                                   // foreign keys hold as it is, and checking them takes longer than writing
+		"ALTER TABLE work_logs SET UNLOGGED", "SET maintenance_work_mem = '512MB'", // only to be done sooner
 		fmt.Sprintf("INSERT INTO users (email, created_at) SELECT 'user' || n || '@example.org', now() FROM generate_series(2, %d) n", manyOwners),
 		fmt.Sprintf(`INSERT INTO conversations (owner_id, id, key, entry_count, last_entry_at, created_at) SELECT owner, md5(owner || '/' || thread)::uuid, 'thread ' || thread, 1000,
 			now(), now() FROM generate_series(1, %d) owner, generate_series(0, %d) thread`, manyOwners, threads-1),
