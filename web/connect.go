@@ -178,7 +178,7 @@ func steps(agent view.Agent, url, secret string) []view.Step {
 			Text:  "Shows what it adds to " + file + " and asks. What happens while this server is away is kept and delivered later. " + after,
 			Code:  "WORKLOG_URL=" + url + " WORKLOG_TOKEN=" + secret + " \\\n  worklog connect " + agent.Name,
 		},
-		{Title: "Or with curl alone", Text: "Add this to " + file + ".", Code: Snippet(agent.Name, url, secret)},
+		{Title: "Or with curl alone:", Text: "what to add to " + file, Code: Snippet(agent.Name, url, secret), Long: true},
 	}
 }
 
@@ -203,11 +203,11 @@ func telemetrySteps(url, secret string) []view.Step {
 		},
 		{
 			Title: "Codex has this in ~/.codex/config.toml",
-			Code: "[otel]\nlog_user_prompt = true\nexporter = { otlp-http = { endpoint = \"" + url + "/v1/logs\", protocol = \"json\", headers = { \"Authorization\" = \"Bearer " + secret + "\" } } }",
+			Code:  "[otel]\nlog_user_prompt = true\nexporter = { otlp-http = { endpoint = \"" + url + "/v1/logs\", protocol = \"json\", headers = { \"Authorization\" = \"Bearer " + secret + "\" } } }",
 		},
 		{
 			Title: "And Gemini CLI this in ~/.gemini/settings.json",
-			Code: `{"telemetry": {"enabled": true, "target": "local", "otlpProtocol": "http", "otlpEndpoint": "` + url + "/otlp/" + secret + `", "logPrompts": true}}`,
+			Code:  `{"telemetry": {"enabled": true, "target": "local", "otlpProtocol": "http", "otlpEndpoint": "` + url + "/otlp/" + secret + `", "logPrompts": true}}`,
 		},
 	}
 }
