@@ -61,6 +61,58 @@ func answer(f facts) string {
 	return strings.Join(texts, "\n")
 }
 
+// asked is what a person has asked a model: the last message of a user.
+func asked(f facts) string {
+	if s := f.first("gen_ai.input.messages", "gcp.vertex.agent.llm_request", "ai.prompt.messages", "ai.prompt"); s != "" {
+		var v any
+		if json.Unmarshal([]byte(s), &v) != nil {
+			return ""
+		}
+		return lastOfUser(v, 0)
+	}
+	text := ""
+	for _, form := range []string{"gen_ai.prompt.%d.", "llm.input_messages.%d.message."} {
+		for i := range maxCompletions {
+			role := f.first(fmt.Sprintf(form+"role", i))
+			if role == "" {
+				break
+			}
+			if s := f.first(fmt.Sprintf(form+"content", i)); role == "user" && s != "" {
+				text = s
+			}
+		}
+	}
+	return text
+}
+
+// lastOfUser finds the last message whose role is user, and the first text in it.
+func lastOfUser(v any, depth int) (text string) {
+	if depth > 4 {
+		return ""
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, x := range slices.Backward(v) {
+			if s := lastOfUser(x, depth+1); s != "" {
+				return s
+			}
+		}
+	case map[string]any:
+		if v["role"] == "user" {
+			var texts []string
+			if collect(v, 0, &texts); len(texts) > 0 {
+				return texts[0]
+			}
+		}
+		for _, name := range []string{"messages", "contents"} {
+			if s := lastOfUser(v[name], depth+1); s != "" {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
 // messagesText is the text of messages of any generation: [{role, parts: [{type, content}]}], {content: {parts: [{text}]}}
 // and so on; text that is no JSON is itself.
 func messagesText(s string) string {

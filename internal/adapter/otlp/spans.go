@@ -16,6 +16,8 @@ const (
 	maxAncestors = 100
 	// covered is the share of a call of a model that lies within another one when both are the same call.
 	covered = 0.9
+	// conversationTitle is how many characters of the first question name a conversation.
+	conversationTitle = 120
 	// clockSlack is how exact the clocks of some SDKs are: a span may seem to end after the one around it.
 	clockSlack = 2 * time.Millisecond
 )
@@ -255,6 +257,7 @@ func (s *span) draft(session string) worklog.Draft {
 		d.Status, d.Details = worklog.StatusSuccess, agent.Output(jsonOf(orElse(s.first(outputNames()...), s.eventText("tool.output", "content", "output"))))
 	case kindLLM:
 		d = modelCall(s.facts, s.Name)
+		d.ConversationTitle = agent.FirstLine(asked(s.facts), conversationTitle)
 	case kindAgent:
 		d = worklog.Draft{Status: worklog.StatusSuccess, Title: s.agentTitle("finished"), Details: messagesText(s.first("gen_ai.output.messages", "output.value", "traceloop.entity.output", "ai.response.text", "pydantic_ai.all_messages"))}
 	default:

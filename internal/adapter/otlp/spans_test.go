@@ -152,3 +152,21 @@ func TestMessagesOfAnyShapeAreText(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFirstQuestionNamesTheConversation(t *testing.T) {
+	t.Parallel()
+	for _, attrs := range []wire.Attrs{
+		kv("gen_ai.input.messages", `[{"role":"user","parts":[{"type":"text","content":"Old"}]},{"role":"assistant","parts":[]},{"role":"user","parts":[{"type":"text","content":"Why?\nsay"}]}]`),
+		kv("gen_ai.prompt.0.role", "system", "gen_ai.prompt.0.content", "You are", "gen_ai.prompt.1.role", "user", "gen_ai.prompt.1.content", "Why?"),
+		kv("llm.input_messages.0.message.role", "user", "llm.input_messages.0.message.content", "Why?"),
+		kv("gcp.vertex.agent.llm_request", `{"contents":[{"role":"user","parts":[{"text":"Why?"}]},{"role":"model","parts":[{"text":"So"}]}]}`),
+		kv("ai.prompt.messages", `[{"role":"user","content":[{"type":"text","text":"Why?"}]}]`), kv("ai.prompt", `{"messages":[{"role":"user","content":"Why?"}]}`),
+	} {
+		attrs["gen_ai.operation.name"] = "chat"
+		s := genAI("1", "", "chat m", 0)
+		s.Attrs = attrs
+		if d := spansOf(t, s)[0]; d.ConversationTitle != "Why?" {
+			t.Errorf("%v: %q", attrs, d.ConversationTitle)
+		}
+	}
+}
