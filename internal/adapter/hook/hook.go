@@ -8,6 +8,7 @@ package hook
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -37,9 +38,10 @@ type Event struct {
 	// Turn is whose move it is now.
 	Turn Turn
 
-	fields fields
-	now    time.Time
-	words  *words
+	fields   fields
+	now      time.Time
+	replaced bool // the time that the event names can not be true: now is when it was received
+	words    *words
 }
 
 // words are a prompt or reply. Nothing but its text tells which entry it is, see [Event.Again].
@@ -59,8 +61,11 @@ func Decode(raw []byte, now time.Time) (*Event, bool) {
 		return nil, false
 	}
 	e.Name = commonName(e.text("hook_event_name"))
-	if at, err := time.Parse(time.RFC3339Nano, e.text("timestamp")); err == nil && agent.Believable(at, now) {
-		e.now = at
+	if said := e.text("timestamp"); said != "" {
+		at, err := time.Parse(time.RFC3339Nano, said)
+		if e.replaced = err != nil || !agent.Believable(at, now); !e.replaced {
+			e.now = at
+		}
 	}
 	e.read()
 	e.Turn = e.turn()
@@ -145,6 +150,9 @@ func (e *Event) finish(d *worklog.Draft) {
 		at := e.now
 		d.LoggedAt = &at
 	}
+	if e.replaced {
+		agent.Note(d, "time_replaced", true)
+	}
 	agent.Fit(d, e.now)
 }
 
@@ -193,8 +201,7 @@ func (e *Event) note() {
 		if s := e.first("message", "title", "reason"); s != "" {
 			d.Title += ": " + agent.FirstLine(s, 200)
 		}
-		raw, _ := json.MarshalIndent(e.fields, "", "  ") // it came as JSON
-		d.Details = worklog.Cut(string(raw), shownJSON)
+		d.Details = e.fields.shown()
 		e.Drafts = append(e.Drafts, d)
 	}
 }
@@ -357,4 +364,19 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// shown is an event as somebody can read it: what is long in it is left out, visibly.
+func (f fields) shown() string {
+	short := make(fields, len(f))
+	for name, raw := range f {
+		if short[name] = raw; len(raw) > shownJSON {
+			short[name] = json.RawMessage(fmt.Sprintf(`"[%d bytes left out]"`, len(raw)))
+		}
+	}
+	raw, _ := json.MarshalIndent(short, "", "  ") // it came as JSON
+	if len(raw) <= shownJSON {
+		return string(raw)
+	}
+	return worklog.Cut(string(raw), shownJSON) + "… [cut here]"
 }

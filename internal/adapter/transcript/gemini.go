@@ -80,6 +80,7 @@ func (g *gemini) Close() ([]Row, error) {
 	}
 	g.line = g.begun
 	err := objects(g.document.Bytes(), func(o json.RawMessage) { g.object(o) })
+	g.document.Reset()
 	return g.rest(), err
 }
 
