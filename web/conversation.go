@@ -34,7 +34,7 @@ func (s *Server) conversation(c echo.Context) error {
 	shown := conversationOf(conv, p.User.ID, s.now())
 	sh.State = shown.State
 	return s.render(c, http.StatusOK, view.ConversationView(view.ConversationPage{
-		Shell: sh, Feed: feed, Conversation: shown, Setup: s.setup(c, conv.Key),
+		Shell: sh, Feed: feed, Conversation: shown, Setup: s.setup(c, conv.Key), DeleteAfter: s.cfg.RetainCold,
 	}))
 }
 

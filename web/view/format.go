@@ -266,3 +266,15 @@ func jsonText(v any) string {
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
+
+// days is a duration in days, as settings of retention are.
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == day:
+		return "a day"
+	case d < day || d%day != 0:
+		return d.String()
+	}
+	return strconv.FormatInt(int64(d/day), 10) + " days"
+}

@@ -100,6 +100,7 @@ type ConversationPage struct {
 	Feed
 	Conversation Conversation
 	Setup        Setup
+	DeleteAfter  time.Duration // when retention deletes entries that are not kept; 0: never
 }
 
 // EntryPage is the permalink of one entry, with all of its details.

@@ -167,6 +167,9 @@ func (g *gemini) call(c geminiCall, asked string) {
 		g.end(d, end, replaced)
 	default:
 		d.EndedAt, d.Details = &end, g.output(c)
+		if len(g.ended) < maxEnded {
+			g.ended[d.Key] = true
+		}
 		g.add(d, begin, replaced)
 	}
 }
