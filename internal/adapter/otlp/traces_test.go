@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/worklogdev/worklog/internal/adapter/otlp/wire"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 func tool(id, parent string, pairs ...any) wire.Span {
@@ -72,13 +73,9 @@ func TestASessionThatIsNamedLateHoldsForTheWholeTrace(t *testing.T) {
 func TestTheMemoryOfTracesIsBounded(t *testing.T) {
 	t.Parallel()
 	m := NewTraces()
-	for i := range 3 * maxRemembered / 100 {
-		spans := make([]wire.Span, 100)
-		for j := range spans {
-			spans[j] = tool(fmt.Sprintf("%d-%d", i, j), fmt.Sprintf("missing %d", j%3))
-			spans[j].TraceID = fmt.Sprint(i)
-		}
-		Spans(spans, m, 1, now())
+	for i := range 3 * maxRemembered {
+		d := worklog.Draft{Key: fmt.Sprint(i), Title: "x"}
+		m.remember(1, fmt.Sprint(i/100), d.Key, fmt.Sprint("missing ", i%3), &d)
 	}
 	rows := 0
 	for _, generation := range []map[traceRef]memory{m.now, m.old} {

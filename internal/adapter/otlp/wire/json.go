@@ -27,17 +27,40 @@ func objectOf(raw []byte) object {
 
 // snake writes timeUnixNano as time_unix_nano: exporters use either.
 func snake(name string) string {
-	var b strings.Builder
-	for i, c := range name {
+	capitals := 0
+	for i := range len(name) {
+		if name[i] >= 'A' && name[i] <= 'Z' {
+			capitals++
+		}
+	}
+	if capitals == 0 {
+		return name
+	}
+	b := make([]byte, 0, len(name)+capitals)
+	for i := range len(name) {
+		c := name[i]
 		if c >= 'A' && c <= 'Z' {
 			if i > 0 {
-				b.WriteByte('_')
+				b = append(b, '_')
 			}
 			c += 'a' - 'A'
 		}
-		b.WriteRune(c)
+		b = append(b, c)
 	}
-	return b.String()
+	return string(b)
+}
+
+// keyAndValue reads {"key": ..., "value": ...}; keyed is false when it has no key.
+func keyAndValue(raw []byte) (key string, value []byte, keyed bool) {
+	for name, v := range members(raw) {
+		switch name {
+		case "key":
+			key, keyed = text(v), true
+		case "value":
+			value = v
+		}
+	}
+	return key, value, keyed
 }
 
 func (o object) text(name string) string { return text(o[name]) }
@@ -184,8 +207,8 @@ func jsonAttrs(raw []byte) (attrs Attrs, dropped int) {
 		}
 	}
 	for item := range elements(raw) {
-		if o := objectOf(item); o["key"] != nil {
-			add(o.text("key"), jsonValue(o["value"], 0))
+		if key, value, ok := keyAndValue(item); ok {
+			add(key, jsonValue(value, 0))
 		}
 	}
 	for key, value := range members(raw) {
@@ -206,14 +229,14 @@ func jsonValue(raw []byte, depth int) any {
 		if depth >= maxDepth {
 			return cut
 		}
-		switch snake(name) {
-		case "string_value", "bytes_value":
+		switch name {
+		case "stringValue", "string_value", "bytesValue", "bytes_value":
 			return text(v)
-		case "bool_value":
+		case "boolValue", "bool_value":
 			return text(v) == "true"
-		case "int_value", "double_value":
+		case "intValue", "int_value", "doubleValue", "double_value":
 			return jsonNumber(v)
-		case "array_value":
+		case "arrayValue", "array_value":
 			list := []any{}
 			for x := range elements(objectOf(v)["values"]) {
 				if len(list) < maxItems {
@@ -221,11 +244,11 @@ func jsonValue(raw []byte, depth int) any {
 				}
 			}
 			return list
-		case "kvlist_value":
+		case "kvlistValue", "kvlist_value":
 			m := map[string]any{}
 			for x := range elements(objectOf(v)["values"]) {
-				if o := objectOf(x); len(m) < maxItems {
-					m[o.text("key")] = jsonValue(o["value"], depth+1)
+				if key, value, _ := keyAndValue(x); len(m) < maxItems {
+					m[key] = jsonValue(value, depth+1)
 				}
 			}
 			return m

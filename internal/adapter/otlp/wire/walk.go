@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
+	"unicode/utf8"
 )
 
 // The functions of this file walk over JSON without copying it. What they walk over was found valid as a whole before,
@@ -115,6 +117,11 @@ func members(raw []byte) iter.Seq2[string, []byte] {
 
 // text reads a JSON text; of any other value it is the JSON itself, and nothing of null.
 func text(raw []byte) string {
+	if len(raw) > 1 && raw[0] == '"' {
+		if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+			return string(inner)
+		}
+	}
 	var s string
 	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
 		return s
