@@ -147,7 +147,7 @@ func TestEverySectionMeasures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	o := options{rounds: 1, duration: 200 * time.Millisecond, streams: 60, entries: 300, copied: 1000}
+	o := options{rounds: 1, duration: 200 * time.Millisecond, streams: 60, entries: 300, copied: 1000, due: 400}
 	for _, section := range sections() {
 		if section.name == "idle" {
 			continue

@@ -28,6 +28,7 @@ type options struct {
 	idle     time.Duration // of watching idle tabs
 	entries  int           // of the large conversation; twice as many are deleted
 	copied   int           // rows of one COPY
+	due      int           // entries that a sweep moves; as many more are fresh
 	sections []string
 	verbose  bool
 }
@@ -48,6 +49,7 @@ func main() {
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long idle tabs are watched")
 	flag.IntVar(&o.entries, "entries", 100_000, "entries of the large conversation; twice as many are deleted")
 	flag.IntVar(&o.copied, "copied", 40_000, "rows of one COPY")
+	flag.IntVar(&o.due, "due", 1_000_000, "entries that a sweep moves; as many more are fresh")
 	flag.BoolVar(&o.verbose, "v", false, "show what the server logs")
 	flag.Parse()
 	if *only != "" {
@@ -71,7 +73,7 @@ type section struct {
 
 func sections() []section {
 	return []section{
-		{"write", measureWrites}, {"batch", measureBatches}, {"fanout", measureFanout}, {"idle", measureIdle}, {"page", measurePages}, {"delete", measureDeletion},
+		{"write", measureWrites}, {"batch", measureBatches}, {"fanout", measureFanout}, {"idle", measureIdle}, {"page", measurePages}, {"delete", measureDeletion}, {"cleanup", measureCleanup},
 	}
 }
 

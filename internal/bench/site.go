@@ -237,16 +237,20 @@ func (s *site) signIn(ctx context.Context, u user) (string, error) {
 	return "", errors.Join(fmt.Errorf("login of %s: %s\n%s", u.email, res.Status, b), err)
 }
 
-// residentKB is the memory that the program occupies now.
-func (s *site) residentKB() (int64, error) {
+// residentKB is the memory that the program occupies now, peakKB the most that it has.
+func (s *site) residentKB() (int64, error) { return s.memoryKB("VmRSS:") }
+
+func (s *site) peakKB() (int64, error) { return s.memoryKB("VmHWM:") }
+
+func (s *site) memoryKB(name string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.program.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, found := strings.Cut(string(status), "VmRSS:")
+	_, rest, found := strings.Cut(string(status), name)
 	var kb int64
 	if _, err := fmt.Sscan(rest, &kb); err != nil || !found {
-		return 0, fmt.Errorf("no VmRSS in /proc: %w", err)
+		return 0, fmt.Errorf("no %s in /proc: %w", name, err)
 	}
 	return kb, nil
 }

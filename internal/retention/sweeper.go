@@ -31,7 +31,7 @@ const (
 	objectEntries = 1000
 	batchBytes    = 4 << 20
 	// pageEntries is how many due entries are found with one query.
-	pageEntries = 5000
+	pageEntries = 20_000
 	// minPause and maxPause bound the pause after a batch. It is as long as the batch took: the sweep leaves half of
 	// the database's time to others.
 	minPause = 2 * time.Millisecond
