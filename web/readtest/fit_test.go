@@ -26,7 +26,7 @@ func TestBrowserFitsEveryPageIntoAPhone(t *testing.T) {
 	conversation := r.conversation()
 	r.open(conversation)
 	entry := eval[string](r, "document.querySelector('.at').getAttribute('href')")
-	for _, path := range []string{"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/tokens", "/settings/tokens/new", "/settings/sessions", "/?q=nothing", "/nowhere"} {
+	for _, path := range []string{"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/connect", "/settings/connect/codex", "/settings/tokens", "/settings/tokens/new", "/settings/sessions", "/?q=nothing", "/nowhere"} {
 		for _, width := range []int64{320, 1280} {
 			r.size(width, 800)
 			r.open(path)
@@ -46,7 +46,7 @@ func TestBrowserFindsNoBarrier(t *testing.T) {
 	entry := eval[string](r, "document.querySelector('.at').getAttribute('href')")
 	for _, theme := range []string{"light", "dark"} {
 		r.theme(theme)
-		for _, path := range []string{"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/tokens", "/settings/tokens/new", "/settings/sessions", "/?q=nothing", "/nowhere"} {
+		for _, path := range []string{"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/connect", "/settings/connect/codex", "/settings/tokens", "/settings/tokens/new", "/settings/sessions", "/?q=nothing", "/nowhere"} {
 			r.open(path)
 			r.do("for (const d of document.querySelectorAll('.row details')) d.open = true")
 			apptest.Accessible(t, r.ctx)

@@ -26,4 +26,5 @@ type Step struct {
 	Title string
 	Text  string
 	Code  string
+	Long  bool // the code is folded away
 }

@@ -39,8 +39,9 @@ func samples() map[string]templ.Component {
 		"enter-demo":      view.EnterPage(view.Enter{Shell: demo(), Kind: view.EnterDemo, Action: "/enter/x"}),
 		"enter-used":      view.EnterPage(view.Enter{Shell: stranger("Used", "/enter/x"), Kind: view.EnterUsed}),
 		"settings":        view.SettingsPage(view.Settings{Shell: shell("Settings", "/settings"), HasPassword: true, MinPassword: 15}),
-		"confirm":         view.ConfirmPage(view.Confirm{Shell: shell("Confirm", "/settings/confirm"), Next: "/settings/tokens/new"}),
+		"confirm":         view.ConfirmPage(view.Confirm{Shell: shell("Confirm", "/settings/confirm"), Next: "/settings/tokens/new", HasPassword: true}),
 		"tokens":          view.TokensPage(tokens()),
+		"connect":         view.ConnectPage(connecting()),
 		"token-new":       view.NewTokenPage(view.NewToken{Shell: shell("New token", "/settings/tokens/new"), Scopes: scopes(), Form: view.TokenForm{Scopes: []string{"write"}, Expires: "365"}}),
 		"sessions":        view.SessionsPage(view.Sessions{Shell: shell("Sessions", "/settings/sessions"), Sessions: sessions()}),
 	}, shell("Administration", "/admin/users"), "ada@example.org")
