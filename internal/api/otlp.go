@@ -84,16 +84,28 @@ func (a *API) export(c echo.Context, field string, decode decodeOTLP) error {
 	for _, n := range batch.Skipped {
 		a.ingest.Skipped(n)
 	}
-	for _, j := range batch.Joins {
-		if err := a.store.JoinConversation(c.Request().Context(), p.User.ID, j.From, j.To); err != nil {
-			return err
-		}
-		a.traces.Joined(p.User.ID, j)
+	if err := a.joinTraces(c.Request().Context(), p, batch.Joins); err != nil {
+		return err
 	}
 	if err := a.appendOTLP(c.Request().Context(), p, batch.Entries, &result); err != nil {
 		return err
 	}
 	return writeExport(c, enc, result)
+}
+
+// joinTraces brings the rows of traces into the conversations whose names came after them.
+func (a *API) joinTraces(ctx context.Context, p *account.Principal, joins []otlp.Join) error {
+	token := ""
+	if p.Token != nil {
+		token = p.Token.ID
+	}
+	for _, j := range joins {
+		if err := a.store.JoinConversation(ctx, p.User.ID, token, j.From, j.To); err != nil {
+			return err
+		}
+		a.traces.Joined(p.User.ID, j)
+	}
+	return nil
 }
 
 // readExport hands the body to decode, whose result shares no memory with it.

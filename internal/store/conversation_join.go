@@ -25,9 +25,11 @@ const sqlJoinCounters = `UPDATE conversations AS c SET entry_count = c.entry_cou
 	FROM conversations AS f WHERE f.owner_id = ?0 AND f.id = ?1 AND c.owner_id = ?0 AND c.id = ?2`
 
 // JoinConversation makes the conversation whose key is from a part of the one whose key is to: telemetry may name a
-// session after its first entries came. Where there is no such conversation yet, the first one takes the key. What a
-// person has made of a conversation (pinned, kept, shared, held) is theirs, and stays as it is.
-func (s *Store) JoinConversation(ctx context.Context, owner int64, from, to string) error {
+// session after its first entries came. Where there is no such conversation yet, the first one takes the key.
+//
+// The conversation must have entries of one token alone, empty for those of sessions: a token that may only write decides
+// about nothing that others wrote. What a person has made of it (pinned, kept, shared, held) is theirs, and stays.
+func (s *Store) JoinConversation(ctx context.Context, owner int64, token, from, to string) error {
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		stats, err := s.lockOwners(ctx, tx, owner)
 		if err != nil {
@@ -35,6 +37,11 @@ func (s *Store) JoinConversation(ctx context.Context, owner int64, from, to stri
 		}
 		source, err := conversationOfKey(ctx, tx, owner, from)
 		if err != nil || source == nil || source.Pinned || source.Keep || source.Hold || source.Visibility != "private" {
+			return err
+		}
+		others, err := tx.NewSelect().Model((*workLog)(nil)).Where("w.owner_id = ? AND w.conversation_id = ?", owner, source.ID).
+			Where("w.token_id IS DISTINCT FROM ?", nullable(token)).Exists(ctx)
+		if err != nil || others {
 			return err
 		}
 		target, err := conversationOfKey(ctx, tx, owner, to)

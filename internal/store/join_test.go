@@ -3,6 +3,9 @@ package store_test
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
@@ -27,7 +30,7 @@ func TestAConversationThatIsNamedLateTakesTheName(t *testing.T) {
 	b.append(t, worklog.Draft{Title: "a", Conversation: "trace"})
 	before := b.conversationsOf(t)["trace"]
 	for range 2 { // again, it is no more there, and nothing happens
-		if err := b.JoinConversation(b.ctx, b.user.ID, "trace", "session"); err != nil {
+		if err := b.JoinConversation(b.ctx, b.user.ID, "", "trace", "session"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -47,7 +50,7 @@ func TestJoinedConversationsHaveAllEntriesOnceAndShowThemAsNews(t *testing.T) {
 	if err != nil || len(page.Rows) != 1 {
 		t.Fatalf("%v, %v", titles(page.Rows), err)
 	}
-	if err := b.JoinConversation(b.ctx, b.user.ID, "trace", "session"); err != nil {
+	if err := b.JoinConversation(b.ctx, b.user.ID, "", "trace", "session"); err != nil {
 		t.Fatal(err)
 	}
 	all := b.conversationsOf(t)
@@ -69,6 +72,29 @@ func TestJoinedConversationsHaveAllEntriesOnceAndShowThemAsNews(t *testing.T) {
 	}
 }
 
+func TestATokenJoinsNothingThatOthersWrote(t *testing.T) {
+	b := setup(t)
+	mine, other := uuid.NewString(), uuid.NewString()
+	for _, token := range []string{mine, other} {
+		w := b.write(worklog.Draft{Title: "a", Conversation: "trace"})
+		w.TokenID = token
+		if err := b.JoinConversation(b.ctx, b.user.ID, other, "trace", "session"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.Append(b.ctx, store.Batch{Now: time.Now().UTC().Truncate(time.Microsecond), Writes: []store.Write{w}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, token := range []string{mine, other, ""} {
+		if err := b.JoinConversation(b.ctx, b.user.ID, token, "trace", "session"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := b.conversationsOf(t); len(all) != 1 || all["trace"].EntryCount != 2 {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestWhatSomebodyPinnedStaysAsItIs(t *testing.T) {
 	b := setup(t)
 	b.append(t, worklog.Draft{Title: "a", Conversation: "session"}, worklog.Draft{Title: "b", Conversation: "trace"})
@@ -76,7 +102,7 @@ func TestWhatSomebodyPinnedStaysAsItIs(t *testing.T) {
 	if _, err := b.UpdateConversation(b.ctx, b.user.ID, b.conversationsOf(t)["trace"].ID, worklog.ConversationPatch{Pinned: &pinned}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.JoinConversation(b.ctx, b.user.ID, "trace", "session"); err != nil {
+	if err := b.JoinConversation(b.ctx, b.user.ID, "", "trace", "session"); err != nil {
 		t.Fatal(err)
 	}
 	if all := b.conversationsOf(t); len(all) != 2 || all["trace"].EntryCount != 1 {
