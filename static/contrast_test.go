@@ -46,12 +46,14 @@ func TestEveryInkCanBeRead(t *testing.T) {
 	t.Parallel()
 	colours := palette(t)
 	grounds := map[string][]string{
-		"ink":     {"ground", "panel", "well", "line", "tint-accent", "tint-error", "tint-warning"},
+		"ink":     {"ground", "panel", "well", "line", "tint-accent", "tint-error", "tint-warning", "tint-success", "tint-magenta", "tint-cyan"},
 		"second":  {"ground", "panel", "well", "tint-accent", "tint-error", "tint-warning"},
 		"third":   {"ground", "panel", "well", "tint-accent", "tint-error"},
 		"accent":  {"ground", "panel", "well", "tint-accent", "tint-error"},
-		"success": {"ground", "panel", "well"},
-		"warning": {"ground", "panel", "tint-warning"},
+		"success": {"ground", "panel", "well", "tint-success"},
+		"warning": {"ground", "panel", "well", "tint-warning"},
+		"magenta": {"well"},
+		"cyan":    {"well"},
 		"error":   {"ground", "panel", "well", "tint-error"},
 		"ground":  {"ink", "error"}, // on filled buttons
 	}

@@ -56,7 +56,7 @@ func rowsOf(rows []store.Row) []view.Row {
 }
 
 func rowOf(r store.Row) view.Row {
-	return view.Row{Entry: r.Entry, DetailsBytes: r.DetailsBytes, Inferred: r.Inferred, AskedAt: r.AskedAt, SilentAfter: r.SilentAfter}
+	return view.Row{Entry: r.Entry, DetailsBytes: r.DetailsBytes, Inferred: r.Inferred, AskedAt: r.AskedAt, SilentAfter: r.SilentAfter, Redacted: r.Redacted}
 }
 
 // wantsOlder reports whether htmx asks for the rows before the ones it has, and not for a page.

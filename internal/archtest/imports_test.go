@@ -74,7 +74,7 @@ func rooms() map[string][]string {
 		"~/internal/adapter/otlp/wire":  {"~/worklog", "go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}, // no gRPC
 		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"},                                   // a program like any other that uses worklog
 
-		"~/web/view": {"~/worklog", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
+		"~/web/view": {"~/worklog", "~/internal/ansi", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
 			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/connect", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hub",
 			"~/internal/ingest", "~/internal/problem", "~/internal/rollup", "~/internal/sse", "~/internal/store",

@@ -52,7 +52,7 @@ func TestAnAgentLogsAStepAndEndsIt(t *testing.T) {
 	if err != nil || len(page.Entries) != 2 {
 		t.Fatalf("%d entries, %v", len(page.Entries), err)
 	}
-	if e := page.Entries[1]; e.Source != "mcp" || e.Details != "took 3 minutes" || e.EndedAt.IsZero() || fmt.Sprint(e.Metadata["from"], e.Metadata["to"]) != "17 18.1" {
+	if e := page.Entries[1]; e.Source != "mcp" || e.Details != "took 3 minutes" || e.EndedAt.IsZero() || fmt.Sprintf("%v %v", e.Metadata["from"], e.Metadata["to"]) != "17 18.1" {
 		t.Errorf("the entry is %+v", e)
 	}
 }

@@ -182,8 +182,10 @@ func peek(r Row) string {
 		return ""
 	}
 	first := ""
-	for line := range strings.Lines(worklog.Cut(r.Details, peekWindow)) {
-		line = strings.TrimSpace(Line(strings.TrimRight(line, "\r\n")))
+	shown := screen{}
+	shown.write(worklog.Cut(r.Details, peekWindow))
+	for _, l := range shown.lines {
+		line := strings.TrimSpace(Line(l.plain()))
 		if first == "" {
 			first = line
 		}
@@ -202,18 +204,6 @@ func tellsFailure(line string) bool {
 		}
 	}
 	return false
-}
-
-// detailsLabel says what unfolds: "output, 41 lines".
-func detailsLabel(r Row) string {
-	word := "details"
-	if r.Type == worklog.TypeToolCall {
-		word = "output"
-	}
-	if cut(r) {
-		return word + ", " + size(r.DetailsBytes)
-	}
-	return word + ", " + count(int64(strings.Count(strings.TrimRight(Text(r.Details), "\n"), "\n")+1), "line")
 }
 
 // cut reports whether the row holds only the beginning of its details.

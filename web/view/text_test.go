@@ -58,7 +58,7 @@ func FuzzText(f *testing.F) {
 }
 
 // checkInert fails if s holds anything that a browser or terminal would act upon.
-func checkInert(t *testing.T, s string, lines bool) {
+func checkInert(t testing.TB, s string, lines bool) {
 	t.Helper()
 	for _, r := range s {
 		if lines && (r == '\n' || r == '\t') {

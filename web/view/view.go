@@ -52,6 +52,7 @@ type Row struct {
 	Inferred     bool          // nobody reported the end
 	AskedAt      time.Time     // since when a running step waits for a permission; zero: it does not
 	SilentAfter  time.Duration // a running step without news for longer than this is silent
+	Redacted     int           // secrets that were replaced before it was stored
 }
 
 // Feed is a list of entries with its filters.
