@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/retention"
@@ -48,6 +49,7 @@ func newOffice(t *testing.T) *office {
 		d.Archive = archive.New(bucket, id, d.Store)
 		sweeper = retention.New(d.Store, d.Archive, retention.Settings{Hot: 7 * 24 * time.Hour, Warm: 30 * 24 * time.Hour, Cold: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)})
 		d.Sweeper, d.Config.RateLimit = sweeper, 60
+		d.API = api.New(api.Deps{Store: d.Store, Sweeper: sweeper, Archive: d.Archive, Hub: d.Hub, Now: d.Now})
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -225,14 +227,32 @@ func TestEveryActOfAdminsNeedsAFreshPasswordAndNoOtherSite(t *testing.T) {
 }
 
 // exec changes the database behind the program's back.
-func (o *office) exec(sql string) {
-	o.Helper()
-	conn, err := pgx.Connect(o.Context(), o.dsn)
+func (g *gate) exec(sql string) {
+	g.Helper()
+	conn, err := pgx.Connect(g.Context(), g.dsn)
 	if err == nil {
-		_, err = conn.Exec(o.Context(), sql)
+		_, err = conn.Exec(g.Context(), sql)
 		_ = conn.Close(context.Background())
 	}
 	if err != nil {
-		o.Fatal(err)
+		g.Fatal(err)
+	}
+}
+
+func TestASweepOverTheAPIIsInTheAuditList(t *testing.T) {
+	o := newOffice(t)
+	_, secret := o.token(o.root, time.Hour, account.ScopeAdmin)
+	before := o.lines()
+	for body, want := range map[string]bool{`{"dry_run":true}`: false, `{"dry_run":false}`: true} {
+		r := httptest.NewRequestWithContext(o.Context(), http.MethodPost, "/api/v1/admin/cleanup", strings.NewReader(body))
+		r.Host, r.RemoteAddr = "127.0.0.1:8080", "192.0.2.7:4711"
+		w := o.browser().send(r, "Authorization", "Bearer "+secret, "Content-Type", "application/json")
+		if w.Code >= 400 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if after := o.lines(); (after != before) != want {
+			t.Errorf("%s: %s lines before, %s after", body, before, after)
+		}
+		before = o.lines()
 	}
 }

@@ -110,10 +110,14 @@ func (s *Server) showConfirm(c echo.Context, status int, next, complaint string)
 	if err != nil {
 		return err
 	}
-	if p := account.PrincipalFrom(c.Request().Context()); complaint == "" && !p.User.HasPassword {
-		complaint = "Your account has no password yet. Set one under Settings right after signing in, or ask for a fresh link."
-	}
-	return s.render(c, status, view.ConfirmPage(view.Confirm{Shell: sh, Next: next, Error: complaint}))
+	user := account.PrincipalFrom(c.Request().Context()).User
+	return s.render(c, status, view.ConfirmPage(view.Confirm{Shell: sh, Next: next, Error: complaint, HasPassword: user.HasPassword, OneClick: s.oneClick(user)}))
+}
+
+// oneClick reports whether a click stands for the password: of the account that a demo makes for whoever has its link,
+// and that has no password to guess.
+func (s *Server) oneClick(user account.User) bool {
+	return s.demo && !user.HasPassword && user.Email == account.DemoEmail
 }
 
 // confirm checks the password of the user who is signed in and goes on to where it was needed.
@@ -124,7 +128,10 @@ func (s *Server) confirm(c echo.Context) error {
 	}
 	next := safeNext(form.Get("next"))
 	p := account.PrincipalFrom(c.Request().Context())
-	_, ok, err := s.checkLogin(c, p.User.Email, form.Get("password"))
+	ok := s.oneClick(p.User)
+	if !ok {
+		_, ok, err = s.checkLogin(c, p.User.Email, form.Get("password"))
+	}
 	if err != nil {
 		return err
 	}

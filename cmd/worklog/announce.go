@@ -14,7 +14,6 @@ const (
 	// setupLinkLife is how long the first link works. Every start prints a fresh one.
 	setupLinkLife = 24 * time.Hour
 	demoLinkLife  = 30 * 24 * time.Hour
-	demoEmail     = "demo@localhost"
 )
 
 // announce says where the site is and how to get in.
@@ -85,9 +84,9 @@ const demoTokenName = "demo agent"
 // demoUser finds or makes the demo's user and gives the agent a token. It may read, because it goes on with what the
 // token of the last start wrote.
 func (p *program) demoUser(ctx context.Context) (account.User, string, error) {
-	user, _, err := p.store.UserByEmail(ctx, demoEmail)
+	user, _, err := p.store.UserByEmail(ctx, account.DemoEmail)
 	if worklog.CodeOf(err) == worklog.CodeNotFound {
-		user, err = p.store.CreateUser(ctx, demoEmail, "", true)
+		user, err = p.store.CreateUser(ctx, account.DemoEmail, "", true)
 	}
 	if err != nil {
 		return user, "", err

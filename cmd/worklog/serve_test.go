@@ -14,8 +14,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/worklogdev/worklog/internal/apptest"
 
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
@@ -205,7 +206,7 @@ func TestTheDemoGoesOnAfterARestartAndEndsWhatWasRunning(t *testing.T) {
 		}
 	}
 	count := func(st *store.Store, f store.EntryFilter) int {
-		user, _, err := st.UserByEmail(t.Context(), demoEmail)
+		user, _, err := st.UserByEmail(t.Context(), account.DemoEmail)
 		if err != nil {
 			return 0
 		}
@@ -225,7 +226,7 @@ func TestTheDemoGoesOnAfterARestartAndEndsWhatWasRunning(t *testing.T) {
 // leaveRunning writes a running step of the demo's user, as a demo does that is stopped in the middle.
 func leaveRunning(t *testing.T, st *store.Store) {
 	t.Helper()
-	user, _, err := st.UserByEmail(t.Context(), demoEmail)
+	user, _, err := st.UserByEmail(t.Context(), account.DemoEmail)
 	if err != nil {
 		t.Fatal(err)
 	}

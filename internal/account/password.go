@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,7 +84,9 @@ func guessable(password, email string) bool {
 	}
 	rest := password
 	parts := strings.FieldsFunc(email, func(r rune) bool { return strings.ContainsRune("@.+-_", r) })
-	for _, word := range append(parts, commonWords()...) {
+	words := append(parts, commonWords()...)
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) }) // a short one must not break a long one
+	for _, word := range words {
 		if len(word) >= 3 {
 			rest = strings.ReplaceAll(rest, word, "")
 		}
@@ -92,14 +95,18 @@ func guessable(password, email string) bool {
 	return utf8.RuneCountInString(rest) < 4
 }
 
-// commonWords is what the passwords of every leaked list are built of, longest first where one contains another.
+// commonWords is what the passwords of every leaked list are built of.
 func commonWords() []string {
 	return strings.Fields(`correcthorsebatterystaple correct horse battery staple qwertyuiop asdfghjkl asdfgh zxcvbnm qwertyui qwerty azerty
 		1q2w3e4r5t 1qaz2wsx3edc 1qaz2wsx q1w2e3r4 abcdefghijklmnopqrstuvwxyz abcdefghijklmnop abcdefgh abcdef abc
 		passwords password passwort passw0rd p@ssw0rd p@ssword motdepasse contraseña administrator admin root letmein
 		welcome iloveyou monkey dragon master sunshine princess football baseball superman batman shadow michael
-		trustno1 starwars whatever freedom computer internet secret changeme default login access hello worklog user
-		test temp guest demo please love god summer winter spring autumn`)
+		trustno1 starwars freedom computer internet secret changeme default login access hello worklog user
+		test temp guest demo please love god summer winter spring autumn
+		1q2w3e4r5t6y7u8i9o0p 1q2w3e4r5t6y7u8i 1q2w3e4r5t6y 1q2w3e4r qwertzuiop q1w2e3r4t5y6 1qaz2wsx3edc4rfv 1qazxsw2 zaq12wsx zaq1 qwertz yxcvbn qazwsxedc qazwsx asdfasdf abcd1234 abc123 a1b2c3d4
+		pokemon charlie jordan michelle jessica ashley nicole daniel chocolate butterfly sunflower liverpool chelsea arsenal barcelona
+		whatever mustang hunter killer ninja matrix samsung google facebook letmein123 lovely family friends forever hello123 purple
+		orange banana cookie pepper ginger soccer hockey banking company office server database postgres agent claude codex`)
 }
 
 // Hash returns what is stored for password.

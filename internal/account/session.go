@@ -32,6 +32,9 @@ const (
 	ResetLife  = 24 * time.Hour
 )
 
+// DemoEmail is the account that "serve --demo" makes. It has no password: each start prints a link that signs in.
+const DemoEmail = "demo@localhost"
+
 // Link is a one-time link. Its secret is never kept.
 type Link struct {
 	Kind      LinkKind

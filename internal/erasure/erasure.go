@@ -15,6 +15,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/ledger"
 	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 const (
@@ -125,8 +126,17 @@ func (w *Worker) SyncLedger(ctx context.Context) error {
 	return nil
 }
 
-// Finish goes on with the erasure of a user to its end and tells progress how many entries are gone in this run.
+// Finish goes on with the erasure of a user to its end and tells progress how many entries are gone in this run. Another
+// process may do the same at the same time; whoever comes second finds it done.
 func (w *Worker) Finish(ctx context.Context, user int64, progress func(entries int64)) error {
+	err := w.finish(ctx, user, progress)
+	if worklog.CodeOf(err) == worklog.CodeConflict {
+		return nil
+	}
+	return err
+}
+
+func (w *Worker) finish(ctx context.Context, user int64, progress func(entries int64)) error {
 	for total := int64(0); ; {
 		n, err := w.some(ctx, user)
 		if err != nil {

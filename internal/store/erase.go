@@ -17,7 +17,8 @@ import (
 // entries, and one last transaction. In between users.erasing_at is set, so whoever comes next goes on with it.
 //
 // Decision: entries are deleted, not blanked. Two million rows without a word in them serve nobody; what counts is in
-// work_log_stats and the rollups, which stay under "erased user N".
+// work_log_stats and the rollups, which stay under "erased user N". A tool's name stays in the rollups: it is counted
+// for all who used it, and goes with the history of the dashboard.
 
 // eraseBatch is how many entries go in one transaction. Their owner writes no more, so nobody waits for the lock; the
 // batch is small for the sake of everybody else's disk.
@@ -171,6 +172,9 @@ func (s *Store) EraseSome(ctx context.Context, user int64) (n int64, err error) 
 		} else {
 			delta.Bytes = -stats.Bytes
 			if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
+				return err
+			}
+			if _, err := tx.NewRaw("DELETE FROM rollup_open WHERE owner_id = ?", user).Exec(ctx); err != nil {
 				return err
 			}
 			if _, err := tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx); err != nil {

@@ -261,6 +261,8 @@ func keptOfErased() map[string]string {
 		"audit.subject_id":        "what was done stays; the number is no name",
 		"work_log_stats.owner_id": "counts stay",
 		"sweeps.user_id":          "what was done stays; the number is no name",
+		"rollup_marks.owner_id":   "counts stay",
+		"rollup_owners.owner_id":  "counts stay",
 	}
 }
 

@@ -11,11 +11,13 @@ type Login struct {
 }
 
 // Confirm asks for the password again before something delicate ("/settings/confirm"). Its form posts password and
-// next to the same path.
+// next to the same path. An account without a password has none to give: it needs a fresh link, and in a demo one click.
 type Confirm struct {
 	Shell
-	Next  string
-	Error string
+	Next        string
+	Error       string
+	HasPassword bool
+	OneClick    bool // the demo's own account
 }
 
 // EnterKind says what a one-time link is for.
