@@ -138,6 +138,9 @@ func (a *App) Restart() {
 	a.start()
 }
 
+// Binary is the path of the program.
+func (a *App) Binary() string { return a.binary }
+
 // PID is the process id of the running program.
 func (a *App) PID() int {
 	a.mu.Lock()
