@@ -20,3 +20,12 @@ func (s *Store) Tables(ctx context.Context) ([]string, error) {
 
 // DSN is where the database is.
 func (s *Store) DSN() string { return s.pool.Config().ConnString() }
+
+// MigrateTo gives an empty database exactly the named migrations.
+func (s *Store) MigrateTo(ctx context.Context, names ...string) error { return s.migrateTo(ctx, names) }
+
+// Exec runs a statement of a test.
+func (s *Store) Exec(ctx context.Context, sql string) error {
+	_, err := s.pool.Exec(ctx, sql)
+	return err
+}
