@@ -41,7 +41,7 @@ func (s *Server) dashboard(c echo.Context) error {
 		return err
 	}
 	s.countNow()
-	b, err := s.board(c.Request().Context(), r)
+	b, err := s.boards.of(r).whole(c.Request().Context(), s, r)
 	if err != nil {
 		return err
 	}
@@ -172,6 +172,7 @@ type boards struct {
 type sharedBoard struct {
 	mu    sync.Mutex
 	at    time.Time // when it was read; zero: never
+	board view.Board
 	rev   int64     // of the newest piece
 	parts []boardPart
 }
@@ -214,10 +215,8 @@ func (b *boards) reader(s *Server, r rollup.Range) func(context.Context, int64, 
 func (x *sharedBoard) after(ctx context.Context, s *Server, r rollup.Range, after int64) (parts []byte, rev int64, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if now := s.now(); now.Sub(x.at) >= dashboardPace*9/10 || now.Before(x.at) {
-		if err := x.refresh(ctx, s, r); err != nil {
-			return nil, 0, err
-		}
+	if err := x.refresh(ctx, s, r); err != nil {
+		return nil, 0, err
 	}
 	for _, p := range x.parts {
 		if p.rev > after {
@@ -227,12 +226,26 @@ func (x *sharedBoard) after(ctx context.Context, s *Server, r rollup.Range, afte
 	return parts, x.rev, nil
 }
 
+// whole returns the board for a page that is just being opened.
+func (x *sharedBoard) whole(ctx context.Context, s *Server, r rollup.Range) (view.Board, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	err := x.refresh(ctx, s, r)
+	b := x.board
+	b.Cursor = x.rev
+	return b, err
+}
+
+// refresh reads and renders the board again, unless that was just done.
 func (x *sharedBoard) refresh(ctx context.Context, s *Server, r rollup.Range) error {
+	if now := s.now(); !now.Before(x.at) && now.Sub(x.at) < dashboardPace*9/10 {
+		return nil
+	}
 	b, err := s.board(ctx, r)
 	if err != nil {
 		return err
 	}
-	x.at = s.now()
+	x.at, x.board = s.now(), b
 	for i, p := range view.BoardParts(b) {
 		var html bytes.Buffer
 		if err := p.Component.Render(ctx, &html); err != nil {

@@ -97,7 +97,11 @@ func TestEveryRouteAdmitsWhomItShould(t *testing.T) {
 	for _, who := range callers(g) {
 		for _, route := range g.server.table {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			if isStream(route.Path) {
+			switch {
+			case strings.HasPrefix(route.Path, "/admin/") && isStream(route.Path):
+				cancel() // whom it admits is decided by a question to the database
+				ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+			case isStream(route.Path):
 				cancel() // it would go on for an hour
 			}
 			r := httptest.NewRequestWithContext(ctx, route.Method, fillIn(route.Path), nil)
