@@ -132,7 +132,7 @@ func (s *site) startProgram(ctx context.Context) error {
 	}
 	s.program = exec.Command(s.binary, "serve")
 	s.program.Env = append(os.Environ(), "DATABASE_URL="+s.postgres.DSN(), "LISTEN_ADDR="+address, "METRICS_ADDR="+s.metrics, "DATA_DIR="+s.dir, "LOG_LEVEL=warn",
-		"WORKLOG_RATE_LIMIT="+lifted, "WORKLOG_IMPORT_LIMIT="+lifted, "WORKLOG_TABS_PER_SESSION="+liftedTab, "WORKLOG_TABS_PER_USER="+liftedTab,
+		"WORKLOG_RATE_LIMIT="+lifted, "WORKLOG_AGENT_RATE_LIMIT="+lifted, "WORKLOG_IMPORT_LIMIT="+lifted, "WORKLOG_TABS_PER_SESSION="+liftedTab, "WORKLOG_TABS_PER_USER="+liftedTab,
 		"WORKLOG_STREAMS_PER_TOKEN="+liftedTab)
 	if s.verbose {
 		s.program.Stderr = os.Stderr
