@@ -107,3 +107,57 @@ func TestOtherRecordingsAreShownWhole(t *testing.T) {
 		}
 	}
 }
+
+// A file that is imported while it grows has rows of its own only for what is new, wherever it was cut.
+func TestAFileThatIsCutAnywhereHasNoRowsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		format Format
+		text   string
+	}{"rollout": {Codex, codexText}, "log": {Codex, codexLog}, "printed": {Codex, codexPrinted}, "claude": {ClaudeCode, claudeSeed}} {
+		whole := parse(t, New(x.format, Options{Now: now()}), []byte(x.text)).byKey()
+		for i := range x.text {
+			if x.text[i] != '\n' && i%37 != 0 {
+				continue
+			}
+			for key, d := range parse(t, New(x.format, Options{Now: now()}), []byte(x.text[:i])).byKey() {
+				if known, ok := whole[key]; !ok || known.Title != d.Title {
+					t.Errorf("%s cut at %d: %q (%s)", name, i, d.Title, key)
+				}
+			}
+		}
+	}
+}
+
+func TestTimesOfTranscriptsThatCanNotBeTrueAreFlagged(t *testing.T) {
+	t.Parallel()
+	for stamp, replaced := range map[string]bool{
+		"2026-05-01T10:00:00Z": false, "2026-06-02T11:00:00Z": false, "2026-06-02T13:00:00Z": true, "2016-06-03T13:00:00Z": false, "2016-06-03T11:00:00Z": true, "soon": true,
+	} {
+		for format, line := range map[Format]string{
+			ClaudeCode: `{"sessionId":"s","uuid":"1","type":"user","timestamp":%q,"message":{"content":"hi"}}`,
+			Codex:      `{"timestamp":%q,"type":"event_msg","payload":{"type":"user_message","message":"hi"}}`,
+			Gemini:     `{"id":"m","timestamp":%q,"type":"user","content":"hi"}`,
+		} {
+			rows := parse(t, New(format, Options{Now: now(), Session: "s"}), []byte(strings.Replace(line, "%q", `"`+stamp+`"`, 1)+"\n")).rows
+			if len(rows) != 1 || (rows[0].Draft.Metadata["time_replaced"] == true) != replaced || rows[0].Draft.LoggedAt.Equal(now()) != replaced {
+				t.Errorf("%s at %s: %+v", format, stamp, rows)
+			}
+		}
+	}
+}
+
+func TestWhatIsTooLongIsCutAndSaysSo(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("word ", 1<<20)
+	for format, line := range map[Format]string{
+		ClaudeCode: `{"sessionId":"s","uuid":"1","type":"assistant","timestamp":"2026-05-01T10:00:00Z","message":{"content":[{"type":"text","text":"LONG"}]}}`,
+		Codex:      `{"timestamp":"2026-05-01T10:00:00Z","type":"event_msg","payload":{"type":"agent_message","message":"LONG"}}`,
+		Gemini:     `{"id":"m","timestamp":"2026-05-01T10:00:00Z","type":"gemini","content":"LONG"}`,
+	} {
+		rows := parse(t, New(format, Options{Now: now(), Session: "s"}), []byte(strings.Replace(line, "LONG", long, 1)+"\n")).rows
+		if len(rows) != 1 || len(rows[0].Draft.Details) > worklog.MaxDetailsBytes || rows[0].Draft.Details != worklog.CutDetails(long) {
+			t.Errorf("%s: %d rows", format, len(rows))
+		}
+	}
+}
