@@ -107,8 +107,11 @@
       const word = element.querySelector('.says');
       if (word) setText(word, 'silent');
       word?.classList.remove('sr');
+      const open = element.querySelector('.running'); // nobody knows that it runs
+      if (open) setText(open, open.textContent.replace('running', 'open'));
     }
-    const own = document.getElementById('log-facts')?.dataset.state ?? document.getElementById('entry-whole')?.dataset.state;
+    const about = document.getElementById('log-facts') ?? (document.getElementById('entry-whole') && document.querySelector('.threads a[aria-current][data-state]'));
+    const own = about?.dataset.state;
     const all = own ? [own] : [...$$('.threads a[data-state]')].filter((a) => now - Date.parse(a.querySelector('time')?.dateTime) < day).map((a) => a.dataset.state);
     const most = states.find((state) => all.includes(state));
     const title = (tabWords[most] ?? '') + (document.body.dataset.title ?? 'Worklog');

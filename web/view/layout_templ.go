@@ -642,7 +642,7 @@ func sideLink(c Conversation, current bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var24 = []any{"state", "is-" + stateClass(c.State)}
+		var templ_7745c5c3_Var24 = []any{"wants", "is-" + stateClass(c.State)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var24...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

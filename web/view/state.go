@@ -83,3 +83,11 @@ func stateAttributes(c Conversation) templ.Attributes {
 	}
 	return a
 }
+
+// openWord is what is said of steps that have not ended: of silent ones nobody knows that they run.
+func openWord(c Conversation) string {
+	if c.State == worklog.StateSilent {
+		return "open"
+	}
+	return "running"
+}
