@@ -20,7 +20,7 @@ func samples() map[string]templ.Component {
 	slices.Reverse(newest.Rows)
 	filtered := view.Feed{Path: "/", Filter: view.Filter{Type: worklog.TypeToolCall, Text: `"><script>`}, Cursor: 114, Epoch: "e1"}
 	team := conversations()[3]
-	return withAdmin(map[string]templ.Component{
+	return withDashboard(withAdmin(map[string]templ.Component{
 		"conversation":    view.ConversationView(view.ConversationPage{Shell: sh, Feed: feed, Conversation: c, Setup: setup()}),
 		"team":            view.ConversationView(view.ConversationPage{Shell: shell(team.Title, "/conversations/"+team.ID), Feed: view.Feed{Path: "/conversations/" + team.ID, Oldest: true, Before: 7, Rows: session()[:2]}, Conversation: team, Setup: setup()}),
 		"activity":        view.ActivityPage(view.Activity{Shell: shell("Activity", "/"), Feed: newest, Setup: setup()}),
@@ -44,7 +44,7 @@ func samples() map[string]templ.Component {
 		"connect":         view.ConnectPage(connecting()),
 		"token-new":       view.NewTokenPage(view.NewToken{Shell: shell("New token", "/settings/tokens/new"), Scopes: scopes(), Form: view.TokenForm{Scopes: []string{"write"}, Expires: "365"}}),
 		"sessions":        view.SessionsPage(view.Sessions{Shell: shell("Sessions", "/settings/sessions"), Sessions: sessions()}),
-	}, shell("Administration", "/admin/users"), "ada@example.org")
+	}, shell("Administration", "/admin/users"), "ada@example.org"))
 }
 
 func demo() view.Shell {
