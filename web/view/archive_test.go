@@ -22,7 +22,7 @@ func TestARowOffersWhatLiesInTheArchive(t *testing.T) {
 	if got := doc.text(link); got != "Show 31 KB from the archive" {
 		t.Errorf("link %q", got)
 	}
-	if href, get, target := doc.attr(link, "href"), doc.attr(link, "hx-get"), doc.attr(link, "hx-select"); href != "/logs/"+id(1) || get != href || target != ".archived" {
+	if href, get, target := doc.attr(link, "href"), doc.attr(link, "hx-get"), doc.attr(link, "hx-select"); href != "/logs/"+id(1) || get != href || target != ".entry .archived" {
 		t.Errorf("href %q, hx-get %q, hx-select %q", href, get, target)
 	}
 	facts := archived(worklog.ArchiveUnread)
@@ -45,15 +45,15 @@ func TestAnEntrysPageSaysWhatBecameOfItsPayload(t *testing.T) {
 			r.Details, r.DetailsBytes, r.Metadata = "ok", 2, worklog.Metadata{"exit": 0}
 		}
 		doc := find(t, view.EntryRowPage(view.EntryPage{Shell: shell("x", "/logs/"+id(1)), Row: r}))
-		if got := doc.text(".archived > .cap"); !strings.Contains(got, want) {
+		if got := doc.text(".entry .archived > .cap"); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", state, got, want)
 		}
 		if state == worklog.ArchiveRead {
-			if doc.text(".archived pre") != "ok" || doc.text(".archived dt") != "exit" {
+			if doc.text(".entry .archived pre") != "ok" || doc.text(".entry .archived dt") != "exit" {
 				t.Errorf("the payload is %q, %q", doc.text(".archived pre"), doc.text(".archived dt"))
 			}
 		} else {
-			doc.absent(".archived pre")
+			doc.absent(".entry .archived pre")
 		}
 	}
 }
