@@ -27,7 +27,7 @@ func colourDiff(lines []line) bool {
 				l[0].class = "dh"
 				found = true
 			}
-		case strings.HasPrefix(text, "diff --git "), strings.HasPrefix(text, "--- ") && startsWith(lines, i+1, "+++ "), strings.HasPrefix(text, "+++ ") && startsWith(lines, i+1, "@@ "):
+		case strings.HasPrefix(text, "index ") && i > 0 && startsWith(lines, i-1, "diff --git "), strings.HasPrefix(text, "diff --git "), strings.HasPrefix(text, "--- ") && startsWith(lines, i+1, "+++ "), strings.HasPrefix(text, "+++ ") && startsWith(lines, i+1, "@@ "):
 			l[0].class = "dm"
 		}
 	}

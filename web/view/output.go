@@ -60,6 +60,9 @@ func outputOf(r Row) output {
 	if len(o.lines) > most+fewLines {
 		o.head, o.rest = o.lines[:most], o.lines[most:]
 	}
+	if cut(r) { // what is missing comes with the rest
+		o.rest = nil
+	}
 	return o
 }
 
@@ -234,9 +237,4 @@ func (o *output) label(r Row) string {
 }
 
 // more says what unfolds below the part of an output that is shown.
-func (o *output) more(r Row) string {
-	if cut(r) {
-		return count(int64(len(o.rest)), "more line")
-	}
-	return "Show all " + count(int64(len(o.lines)), "line")
-}
+func (o *output) more() string { return "Show all " + count(int64(len(o.lines)), "line") }

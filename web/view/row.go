@@ -24,6 +24,9 @@ func rowClass(r Row) string {
 	return class
 }
 
+// redactedHint explains the number of secrets that a row lacks.
+const redactedHint = "What looks like a password, key or token was replaced before anything was stored"
+
 func statusClass(s worklog.Status) string {
 	if s.Valid() {
 		return string(s)
