@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -96,10 +97,7 @@ func TestDumpInManySnapshotsIsAsItsOwnerStoodAtTheEnd(t *testing.T) {
 			case 2:
 				add(worklog.Draft{Title: "entry 0", Key: "k0", Status: worklog.StatusSuccess, Details: "done\twith\\tabs\nand \\N"}, worklog.Draft{Title: "new", Conversation: "c2"})
 			case 3:
-				if err := s.DeleteConversation(t.Context(), u.ID, doomed.ID); err != nil {
-					t.Error(err)
-				}
-				if err := s.FinishDeletions(t.Context()); err != nil {
+				if err := errors.Join(s.DeleteConversation(t.Context(), u.ID, doomed.ID), s.FinishDeletions(t.Context())); err != nil {
 					t.Error(err)
 				}
 			}

@@ -198,11 +198,11 @@ func (s *Store) EndAgain(ctx context.Context, users []int64, tokens []string) (e
 	for _, user := range users {
 		err := s.eraseAgain(ctx, user)
 		switch worklog.CodeOf(err) {
+		case "":
+			ended++
 		case worklog.CodeNotFound, worklog.CodeConflict: // never in this database, or erased in it
 		default:
 			return ended, err
-		case "":
-			ended++
 		}
 	}
 	res, err := s.db.NewUpdate().Model((*tokenRow)(nil)).Set("revoked_at = ?", now()).
