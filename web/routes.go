@@ -23,6 +23,7 @@ func justNow() account.Policy    { return account.Policy{SessionOnly: true, Rece
 func adminToken() account.Policy { return account.Policy{Scope: account.ScopeAdmin} }
 
 // routes is every route of the product: who may use it is written next to it and enforced by mount alone.
+// It is long because it is one table.
 func (s *Server) routes() []api.Route {
 	get, post := http.MethodGet, http.MethodPost
 	table := []api.Route{

@@ -420,3 +420,30 @@ func TestALateDeliveryKeepsItsTime(t *testing.T) {
 		t.Errorf("%+v", rows)
 	}
 }
+
+func TestADatabaseThatHangsDelaysAnAgentOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p := h.token("a@x.test")
+	h.open(true)
+	h.take(p, event("PreToolUse", call("0")))
+	h.wire.Hang(t)
+	began := time.Now()
+	h.take(p, event("PreToolUse", call("1")))
+	if took := time.Since(began); took > directTimeout+3*time.Second {
+		t.Errorf("the first agent waits %v", took)
+	}
+	began = time.Now()
+	for i := range 20 {
+		h.take(p, event("PreToolUse", call(fmt.Sprint(i+2))))
+	}
+	if took := time.Since(began); took > directTimeout {
+		t.Errorf("twenty more wait %v", took)
+	}
+	h.wire.Cut()
+	h.wire.Mend(t)
+	h.drained()
+	if rows := h.rows(p); len(rows) != 22 {
+		t.Errorf("%d rows", len(rows))
+	}
+}

@@ -20,6 +20,7 @@ type Wire struct {
 
 	mu       sync.Mutex
 	listener net.Listener
+	isCut    bool
 	conns    map[net.Conn]bool
 	wg       sync.WaitGroup
 }
@@ -58,12 +59,52 @@ func newWire(t testing.TB, dsn string, tap func() io.WriteCloser) *Wire {
 // Mend lets connections through.
 func (w *Wire) Mend(t testing.TB) {
 	t.Helper()
+	w.accept(t, w.carry)
+}
+
+// Hang ends all connections and lets new ones in, which get no answer: a server that is frozen, or a network that
+// swallows everything. Cut ends it.
+func (w *Wire) Hang(t testing.TB) {
+	t.Helper()
+	w.Cut()
+	w.accept(t, func(c net.Conn) {
+		if w.keep(c) {
+			_, _ = io.Copy(io.Discard, c) // until Cut closes it
+			w.drop(c)
+		}
+	})
+}
+
+// keep notes connections for Cut; false: the wire is cut, and they are closed.
+func (w *Wire) keep(conns ...net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range conns {
+		if w.isCut {
+			_ = c.Close()
+		} else {
+			w.conns[c] = true
+		}
+	}
+	return !w.isCut
+}
+
+func (w *Wire) drop(conns ...net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range conns {
+		delete(w.conns, c)
+	}
+}
+
+func (w *Wire) accept(t testing.TB, carry func(net.Conn)) {
+	t.Helper()
 	l, err := net.Listen("unix", w.from)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.mu.Lock()
-	w.listener = l
+	w.listener, w.isCut = l, false
 	w.mu.Unlock()
 	w.wg.Go(func() {
 		for {
@@ -71,7 +112,7 @@ func (w *Wire) Mend(t testing.TB) {
 			if err != nil {
 				return
 			}
-			w.wg.Go(func() { w.carry(c) })
+			w.wg.Go(func() { carry(c) })
 		}
 	})
 }
@@ -79,6 +120,7 @@ func (w *Wire) Mend(t testing.TB) {
 // Cut ends all connections and refuses new ones.
 func (w *Wire) Cut() {
 	w.mu.Lock()
+	w.isCut = true
 	_ = w.listener.Close()
 	for c := range w.conns {
 		_ = c.Close()
@@ -93,9 +135,9 @@ func (w *Wire) carry(client net.Conn) {
 		_ = client.Close()
 		return
 	}
-	w.mu.Lock()
-	w.conns[client], w.conns[server] = true, true
-	w.mu.Unlock()
+	if !w.keep(client, server) {
+		return
+	}
 	var said io.Reader = server
 	if w.tap != nil {
 		listener := w.tap()
@@ -111,8 +153,5 @@ func (w *Wire) carry(client net.Conn) {
 		})
 	}
 	both.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.conns, client)
-	delete(w.conns, server)
+	w.drop(client, server)
 }
