@@ -49,6 +49,9 @@ func (s *Server) updateConversation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if patch.Title != nil {
+		*patch.Title = s.ingest.Redacted(*patch.Title)
+	}
 	conv, err := s.store.UpdateConversation(c.Request().Context(), p.User.ID, c.Param("id"), patch)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (a *API) createConversation(c echo.Context) error {
 	if err := a.readObject(c, member{"key", &key}, member{"title", &title}, member{"visibility", &visibility}); err != nil {
 		return err
 	}
-	n := store.NewConversation{Key: value(key), Title: value(title), Visibility: worklog.Visibility(value(visibility))}
+	n := store.NewConversation{Key: a.ingest.Key(value(key)), Title: a.ingest.Redacted(value(title)), Visibility: worklog.Visibility(value(visibility))}
 	conv, err := a.store.CreateConversation(c.Request().Context(), principal(c).User.ID, n)
 	if err != nil {
 		return err
@@ -74,6 +74,9 @@ func (a *API) patchConversation(c echo.Context) error {
 		return err
 	}
 	p.Visibility = (*worklog.Visibility)(visibility)
+	if p.Title != nil {
+		*p.Title = a.ingest.Redacted(*p.Title)
+	}
 	conv, err := a.store.UpdateConversation(c.Request().Context(), principal(c).User.ID, c.Param("id"), p)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func moveOf(e *hook.Event) store.Move {
 
 // running returns the conversation with that key and those of its running steps that p may change.
 func (d *Door) running(ctx context.Context, p *account.Principal, key string) (conv store.Conversation, steps []store.Row, err error) {
-	conv, err = d.store.ConversationByKey(ctx, p.User.ID, key)
+	conv, err = d.store.ConversationByKey(ctx, p.User.ID, d.ingest.Key(key))
 	if worklog.CodeOf(err) == worklog.CodeNotFound {
 		return conv, nil, nil
 	}
