@@ -70,7 +70,7 @@ func rooms() map[string][]string {
 		"~/internal/adapter/agent":      {"~/worklog"},
 		"~/internal/adapter/hook":       {"~/worklog", "~/internal/adapter/agent"},
 		"~/internal/adapter/transcript": {"~/worklog", "~/internal/adapter/agent"},
-		"~/internal/adapter/otlp":       {"~/worklog", "~/internal/adapter/agent"},
+		"~/internal/adapter/otlp":       {"~/worklog", "~/internal/adapter/agent", "~/internal/adapter/otlp/wire"},
 		"~/internal/adapter/otlp/wire":  {"~/worklog", "go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}, // no gRPC
 		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"},                                   // a program like any other that uses worklog
 
