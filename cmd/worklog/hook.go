@@ -16,10 +16,10 @@ import (
 
 const (
 	// eventTimeout bounds the wait for the event: an agent writes it at once.
-	eventTimeout = 150 * time.Millisecond
+	eventTimeout = 120 * time.Millisecond
 	// hookTimeout is when a hook ends whatever is still under way. Together with the start of a process that is less than
 	// the 300 ms that an agent is promised.
-	hookTimeout = 270 * time.Millisecond
+	hookTimeout = 230 * time.Millisecond
 	// deliverTimeout bounds a delivery that nobody waits for, flushTimeout one that somebody does.
 	deliverTimeout = time.Minute
 	flushTimeout   = 10 * time.Minute

@@ -29,9 +29,9 @@ const (
 	// MaxBody is the longest event that a server takes.
 	MaxBody = 16 << 20
 	// HandTimeout is how long Hand takes at most, of the 300 ms that an agent is promised: a process needs some to start.
-	HandTimeout = 250 * time.Millisecond
+	HandTimeout = 200 * time.Millisecond
 	// directTimeout is how long the server has for its answer before the event goes to disk.
-	directTimeout = 170 * time.Millisecond
+	directTimeout = 130 * time.Millisecond
 	// maxEvents and maxBytes bound what waits for one server.
 	maxEvents = 20_000
 	maxBytes  = 64 << 20
