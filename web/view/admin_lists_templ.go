@@ -1201,7 +1201,7 @@ func ReadingPage(v Reading) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else if len(v.Conversations) > 0 {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 97, "<details><summary>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 97, "<details class=\"pick\"><summary>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
