@@ -29,7 +29,7 @@ func connectable() []view.Agent {
 		{Name: connect.Codex, Title: "Codex", Text: "every step, live, through its hooks"},
 		{Name: connect.Gemini, Title: "Gemini CLI", Text: "prompts, steps and replies, through its hooks"},
 		{Name: agentTelemetry, Title: "OpenTelemetry", Text: "logs and traces of anything that exports OTLP"},
-		{Name: agentCurl, Title: "Anything with curl", Text: "scripts, CI, cron, your own program"},
+		{Name: agentCurl, Title: "curl", Text: "anything: scripts, CI, cron, your own program"},
 	}
 }
 
