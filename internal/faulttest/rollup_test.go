@@ -1,0 +1,60 @@
+package faulttest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/worklogdev/worklog/internal/apptest"
+)
+
+// The statistics are counted in the background by a program that is killed again and again while it writes and counts,
+// with another one beside it on the same database. In the end they say what the entries say.
+func TestStatisticsAreRightAfterKills(t *testing.T) {
+	t.Parallel()
+	app := apptest.Start(t, apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
+	beside := apptest.Start(t, apptest.WithEnv("DATABASE_URL", app.DSN))
+	w := startWriters(t, app)
+	for range 5 {
+		w.progress(t, between)
+		app.Kill()
+		app.Restart()
+	}
+	w.progress(t, between)
+	w.stop()
+	beside.Stop()
+	db, err := pgx.Connect(t.Context(), app.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(t.Context())) }()
+	const behind = `SELECT count(*) FROM work_log_stats st LEFT JOIN rollup_marks m USING (owner_id)
+		WHERE st.last_rev <> COALESCE(m.rev, 0) OR st.stored <> COALESCE(m.stored, 0) OR st.updated <> COALESCE(m.updated, 0)`
+	apptest.Eventually(t, "everything is counted", func() bool { return counted(t, db, behind)[0] == "0" })
+	for _, grain := range []string{"minute", "hour", "day", "week"} {
+		got := counted(t, db, "SELECT bucket || ' ' || type || ' ' || status || ' ' || n FROM rollup_entries WHERE n <> 0 AND grain = '"+grain+"' ORDER BY 1")
+		want := counted(t, db, "SELECT date_trunc('"+grain+"', created_at, 'UTC') || ' ' || type || ' ' || status || ' ' || count(*) FROM work_logs GROUP BY date_trunc('"+grain+"', created_at, 'UTC'), type, status ORDER BY 1")
+		if !slices.Equal(got, want) {
+			t.Errorf("by %s:\n%v\nthe entries say:\n%v", grain, got, want)
+		}
+		sums := counted(t, db, "SELECT sum(stored) || ' ' || sum(updated) || ' ' || sum(unchanged) FROM rollup_ledger WHERE grain = '"+grain+"'")
+		if stats := counted(t, db, "SELECT sum(stored) || ' ' || sum(updated) || ' ' || sum(unchanged) FROM work_log_stats"); !slices.Equal(sums, stats) {
+			t.Errorf("the ledger by %s is %v, the stats are %v", grain, sums, stats)
+		}
+	}
+}
+
+func counted(t *testing.T, db *pgx.Conn, sql string) []string {
+	t.Helper()
+	rows, err := db.Query(t.Context(), "SELECT q::text FROM ("+sql+") AS s (q)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
