@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// pageEntries is how many entries are in memory at a time; the store ends a page of long details earlier.
-	pageEntries = 500
+	// pageEntries is how many entries are in memory at a time: 25 MB of details at most.
+	pageEntries = 100
 	// queryTimeout bounds one page.
 	queryTimeout = 30 * time.Second
 )
