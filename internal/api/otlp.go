@@ -72,23 +72,28 @@ func (a *API) export(c echo.Context, field string, decode decodeOTLP) error {
 	if err != nil {
 		return err
 	}
-	result := exportResult{field: field}
-	batch, err := a.readExport(c, func(raw []byte) (b *otlp.Batch, err error) {
-		b, result.rejected, result.reason, err = decode(p, raw, enc)
-		return b, err
-	})
+	buf := a.buffers.Get().(*bytes.Buffer)
+	defer a.putBuffer(buf)
+	raw, release, err := a.readAgentBody(c, buf)
 	if err != nil {
 		return err
 	}
-	a.ingest.Refused(p, result.rejected)
-	for _, n := range batch.Skipped {
-		a.ingest.Skipped(n)
+	defer release() // not before all is stored: what was made of the body is many times as large
+	result := exportResult{field: field}
+	batch, unread, reason, err := decode(p, raw, enc)
+	if err != nil {
+		return err
 	}
+	result.rejected, result.reason = unread, reason
 	if err := a.joinTraces(c.Request().Context(), p, batch.Joins); err != nil {
 		return err
 	}
 	if err := a.appendOTLP(c.Request().Context(), p, batch.Entries, &result); err != nil {
 		return err
+	}
+	a.ingest.Refused(p, unread) // now that it is not sent again
+	for _, n := range batch.Skipped {
+		a.ingest.Skipped(n)
 	}
 	return writeExport(c, enc, result)
 }
@@ -106,18 +111,6 @@ func (a *API) joinTraces(ctx context.Context, p *account.Principal, joins []otlp
 		a.traces.Joined(p.User.ID, j)
 	}
 	return nil
-}
-
-// readExport hands the body to decode, whose result shares no memory with it.
-func (a *API) readExport(c echo.Context, decode func(raw []byte) (*otlp.Batch, error)) (*otlp.Batch, error) {
-	buf := a.buffers.Get().(*bytes.Buffer)
-	defer a.putBuffer(buf)
-	raw, release, err := a.readAgentBody(c, buf)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return decode(raw)
 }
 
 // appendOTLP stores entries. What the limit leaves no room for ends it: the exporter sends everything again, and what is
