@@ -18,6 +18,17 @@ type tailCmd struct {
 	JSON         bool   `name:"json" help:"Print each entry as a line of JSON."`
 }
 
+// Help says what kong can not.
+func (tailCmd) Help() string {
+	return `A step that runs is shown when it begins (…) and again when it has ended (✓ ! ✗). A server that goes away is waited for,
+and nothing is left out when it is back.
+
+  worklog tail -n 0 --json | jq -r 'select(.status == "error").title'
+
+Exit status: 0 after Ctrl-C, or 1 when the server does not answer at the start, refuses the token, does not know the
+conversation, or nobody reads the output any more.`
+}
+
 // quietRetry is how long a stream may be away before a person is told: servers end streams now and then.
 const quietRetry = 2 * time.Second
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -90,4 +91,27 @@ func FuzzNothingHarmfulReachesTheTerminal(f *testing.F) {
 			t.Errorf("%q became %q", s, line)
 		}
 	})
+}
+
+func TestCommandsThatFollowSayHowTheyEnd(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"tail", "import"} {
+		s := newShell()
+		if code := s.run(t.Context(), command, "--help"); code != 0 || !strings.Contains(s.stdout.String(), "Exit status: 0") {
+			t.Errorf("%s: exit %d: %s%s", command, code, s.stdout.String(), s.stderr.String())
+		}
+	}
+}
+
+func TestTailFailsWithWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	a := apptest.Shared(t)
+	for _, c := range []struct{ url, token, conversation, want string }{
+		{a.URL, "wlg_wrong", "", "token"}, {a.URL, a.User(apptest.Email), "nowhere", "no such conversation"}, {a.URL, a.Token(apptest.Email, account.ScopeWrite), "", `"read"`},
+	} {
+		s := newShell("WORKLOG_URL", c.url, "WORKLOG_TOKEN", c.token)
+		if code := s.run(t.Context(), "tail", "--conversation", c.conversation); code != 1 || !strings.Contains(s.stderr.String(), c.want) {
+			t.Errorf("exit %d: %s, want %s", code, s.stderr.String(), c.want)
+		}
+	}
 }

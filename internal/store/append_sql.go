@@ -42,14 +42,14 @@ const (
 		WHERE c.owner_id = v.owner AND c.id = v.id`
 
 	sqlInsertEntries = `INSERT INTO work_logs (owner_id, seq, rev, id, conversation_id, key, parent_key, type, status, tool, title, details,
-		metadata, source, token_id, repeats, inferred, keep, started_at, ended_at, logged_at, created_at, updated_at, asked_at, silent_after, redacted)
+		metadata, source, token_id, repeats, inferred, started_at, ended_at, logged_at, created_at, updated_at, asked_at, silent_after, redacted)
 		SELECT owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata::jsonb, source, token, repeats,
-			inferred, keep, started, ended, logged, $21::timestamptz, $21::timestamptz, asked, silent, redacted
+			inferred, started, ended, logged, $21::timestamptz, $21::timestamptz, asked, silent, redacted
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-			$11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::int[], $17::boolean[], $22::boolean[], $18::timestamptz[],
-			$19::timestamptz[], $20::timestamptz[], $23::timestamptz[], $24::int[], $25::int[])
+			$11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::int[], $17::boolean[], $18::timestamptz[],
+			$19::timestamptz[], $20::timestamptz[], $22::timestamptz[], $23::int[], $24::int[])
 			AS v (owner, seq, rev, id, conversation, key, parent, type, status, tool, title, details, metadata, source, token, repeats,
-			inferred, keep, started, ended, logged, asked, silent, redacted)`
+			inferred, started, ended, logged, asked, silent, redacted)`
 
 	// sqlCloseStats is statsUpsert for many owners at once: as literals, their parsing alone cost a millisecond.
 	sqlCloseStats = `INSERT INTO work_log_stats AS st (owner_id, last_rev, last_logged_at, stored, updated, unchanged, merged, limited, limited_noted,
@@ -298,14 +298,14 @@ type entryColumns struct {
 	kind, status, tool, title, details, meta []string
 	source                                   []string
 	repeats                                  []int32
-	inferred, keep                           []bool
+	inferred                                 []bool
 	started, ended, asked                    []*time.Time
 	silent                                   []*int32
 	redacted                                 []int32
 	logged                                   []time.Time
 }
 
-func (v *entryColumns) add(st *state, keep bool) {
+func (v *entryColumns) add(st *state) {
 	r := &st.row
 	v.owner, v.seq, v.rev = append(v.owner, r.Owner), append(v.seq, r.Seq), append(v.rev, r.Rev)
 	v.id, v.conversation, v.token = append(v.id, uuidOf(r.ID)), append(v.conversation, uuidOf(r.ConversationID)), append(v.token, uuidOf(r.TokenID))
@@ -313,7 +313,7 @@ func (v *entryColumns) add(st *state, keep bool) {
 	v.kind, v.status, v.tool = append(v.kind, string(r.Type)), append(v.status, string(r.Status)), append(v.tool, r.Tool)
 	v.title, v.details, v.meta = append(v.title, r.Title), append(v.details, r.Details), append(v.meta, st.meta)
 	v.source, v.repeats = append(v.source, r.Source), append(v.repeats, int32(r.Repeats))
-	v.inferred, v.keep = append(v.inferred, r.Inferred), append(v.keep, keep)
+	v.inferred = append(v.inferred, r.Inferred)
 	v.started, v.ended, v.logged = append(v.started, nullable(r.StartedAt)), append(v.ended, nullable(r.EndedAt)), append(v.logged, r.LoggedAt)
 	v.asked, v.silent = append(v.asked, nullable(r.AskedAt)), append(v.silent, nullable(int32(r.SilentAfter/time.Second)))
 	v.redacted = append(v.redacted, int32(r.Redacted))
@@ -323,16 +323,16 @@ func (p *plan) queueInserts(b *pgx.Batch) {
 	var v entryColumns
 	for _, st := range p.inserts {
 		p.deltas[st.row.Owner].Bytes += st.encode()
-		v.add(st, false)
+		v.add(st)
 	}
 	b.Queue(sqlInsertEntries, v.owner, v.seq, v.rev, v.id, v.conversation, v.key, v.parent, v.kind, v.status, v.tool, v.title, v.details, v.meta,
-		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.keep, v.asked, v.silent, v.redacted)
+		v.source, v.token, v.repeats, v.inferred, v.started, v.ended, v.logged, p.batch.Now, v.asked, v.silent, v.redacted)
 }
 
 func (p *plan) queueUpdates(b *pgx.Batch) {
 	var v entryColumns
 	for _, st := range p.updates {
-		v.add(st, false)
+		v.add(st)
 	}
 	b.Queue(sqlUpdateEntries, v.owner, v.seq, v.rev, v.status, v.kind, v.tool, v.title, v.details, v.meta, v.parent, v.source, v.repeats,
 		v.inferred, v.started, v.ended, p.batch.Now, v.asked, v.redacted)
