@@ -159,6 +159,7 @@ func (s *Store) Running(ctx context.Context, owner int64, conversation string) (
 		Order("w.seq").Limit(maxRunning).Scan(ctx, &logs)
 	rows := make([]Row, len(logs))
 	for i := range logs {
+		logs[i].unpack(PreviewBytes)
 		rows[i] = logs[i].row()
 	}
 	return rows, mapError(err)
