@@ -1,0 +1,123 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+func TestEveryPageOfAUserHearsHowTheirConversationsStand(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(append(numbered(1, "c"), numbered(1, "other")...)...)
+	c := x.conversation("c")
+	elsewhere, list := x.listen("/conversations/"+x.conversation("other")+"/stream?after=2"), x.listen("/conversations/all/stream?after=2")
+	elsewhere.want("hello")
+	list.want("hello")
+	x.news(worklog.Draft{Title: "running", Conversation: "c", Status: worklog.StatusWorking})
+	for _, l := range []*listener{elsewhere, list} { // neither shows the entry
+		e := l.want("threads")
+		if want := `<a href="/conversations/` + c + `" class="wants is-running" data-silent-at="`; e.id != "" || !strings.Contains(e.data, want) || strings.Contains(e.data, "aria-current") {
+			t.Errorf("%+v does not hold %s", e, want)
+		}
+	}
+}
+
+func TestAPageOfAnotherUsersConversationHearsNothingOfTheirOthers(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	ada, eve := x, &liveSite{x.as("eve@example.org"), x.hub, x.http}
+	ada.write(append(numbered(1, "shared"), numbered(1, "secret")...)...)
+	shared := ada.conversation("shared")
+	ada.ask(http.MethodPost, "/conversations/"+shared, url.Values{"visibility": {"team"}})
+	l := eve.listen("/conversations/" + shared + "/stream?after=2")
+	l.want("hello")
+	ada.news(worklog.Draft{Title: "private", Conversation: "secret"})
+	ada.news(worklog.Draft{Title: "for all", Conversation: "shared"})
+	l.want("log")
+	if e := l.want("stats"); strings.Contains(e.data, "secret") {
+		t.Errorf("%+v", e)
+	}
+	ada.news(worklog.Draft{Title: "more for all", Conversation: "shared"})
+	if e := l.next(); e.name != "log" { // and no list of conversations in between
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestTheListOfConversationsIsAskedForOncePerNews(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(numbered(1, "c")...)
+	before := time.Now()
+	all := &threads{store: x.store}
+	first, err := all.of(x.ctx, x.user.ID, before, before)
+	if err != nil || strings.Count(first, "<a ") != 1 {
+		t.Fatalf("%v: %s", err, first)
+	}
+	x.write(numbered(1, "d")...)
+	if again, _ := all.of(x.ctx, x.user.ID, before, before); again != first {
+		t.Error("for the same news it asked again")
+	}
+	if later, _ := all.of(x.ctx, x.user.ID, time.Now(), before); strings.Count(later, "<a ") != 2 {
+		t.Errorf("after more news it says %s", later)
+	}
+	for i := range int64(maxThreads + 10) {
+		all.list(i)
+	}
+	if n := len(all.byUser); n > maxThreads {
+		t.Errorf("the lists of %d users are remembered", n)
+	}
+}
+
+func TestAnEntrysPageIsToldOfThatEntryAlone(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	id := x.write(worklog.Draft{Title: "make", Key: "k", Conversation: "c", Status: worklog.StatusWorking})[0]
+	l := x.listen("/logs/" + id + "/stream?after=1")
+	l.want("hello")
+	x.news(numbered(3, "c")...)
+	x.news(worklog.Draft{Title: "make", Key: "k", Status: worklog.StatusSuccess})
+	e := l.next()
+	if e.name == "threads" { // of the news before
+		e = l.next()
+	}
+	if e.name != "log" || e.id != "5" || !strings.Contains(e.data, `id="entry-`+id+`"`) || !strings.Contains(e.data, "s-success") {
+		t.Errorf("%+v", e)
+	}
+	if e := x.as("eve@example.org"); true {
+		stranger := &liveSite{e, x.hub, x.http}
+		if got := stranger.listen("/logs/" + id + "/stream?after=1").next(); got.name != "bye" || got.data != "gone" {
+			t.Errorf("a stranger is told %+v", got)
+		}
+	}
+}
+
+func TestPollingOfOneEntryAndOfTheList(t *testing.T) {
+	t.Parallel()
+	x := newSite(t)
+	id := x.write(worklog.Draft{Title: "make", Key: "k", Conversation: "c", Status: worklog.StatusWorking})[0]
+	x.write(numbered(2, "c")...)
+	path := "/logs/" + id + "/changes"
+	doc := x.poll(path + "?after=1")
+	if texts(doc, "li") != nil || attr(doc, "#live", "data-cursor") != "3" {
+		t.Errorf("news of others: %q, cursor %s", texts(doc, "li"), attr(doc, "#live", "data-cursor"))
+	}
+	next := attr(doc, "#live", "hx-get")
+	x.write(worklog.Draft{Title: "make", Key: "k", Status: worklog.StatusError})
+	doc = x.poll(next)
+	if got := fmt.Sprint(texts(doc, "ol[hx-swap-oob] > li .title")); got != "[make]" || attr(doc, "#live", "data-cursor") != "4" {
+		t.Errorf("%s, cursor %s", got, attr(doc, "#live", "data-cursor"))
+	}
+	doc = x.poll("/conversations/all/changes?after=1")
+	if texts(doc, "li") != nil || attr(doc, "#live", "data-cursor") != "4" || !strings.HasPrefix(attr(doc, "#live", "hx-get"), "/conversations/all/changes?after=4") {
+		t.Errorf("the list: %s", attr(doc, "#live", "hx-get"))
+	}
+	if got := attr(x.poll("/conversations/all/changes?after=99"), "#live", "hx-get"); !strings.Contains(got, "after=4") {
+		t.Errorf("ahead of the feed: %s", got)
+	}
+}
