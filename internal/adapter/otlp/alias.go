@@ -48,7 +48,7 @@ func agentNames() []string {
 }
 
 func kindNames() []string {
-	return []string{"gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "span.type", "ai.operationId", "llm.request.type"}
+	return []string{"gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "span.type", "ai.operationId", "llm.request.type", "langsmith.span.kind"}
 }
 
 // usage is what is told of tokens and money: the name in the metadata, and the names it comes under.

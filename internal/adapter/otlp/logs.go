@@ -206,7 +206,11 @@ func (e *event) retried() bool {
 
 // unknown shows an event that nobody here has heard of.
 func (e *event) unknown(who string) {
-	d := worklog.Draft{Title: who + ": " + orElse(strings.ReplaceAll(e.name, "_", " "), "an event without a name")}
+	if e.name == "" { // no event but a message
+		e.other()
+		return
+	}
+	d := worklog.Draft{Title: who + ": " + strings.ReplaceAll(e.name, "_", " ")}
 	if s := e.first("message", "error", "error.message", "reason"); s != "" {
 		d.Title += ": " + agent.FirstLine(s, 200)
 	}

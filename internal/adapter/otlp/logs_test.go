@@ -57,6 +57,7 @@ func TestEventsOfAgentsBecomeEntries(t *testing.T) {
 		{record("gemini_cli.agent.start", "agent_id", "a", "agent_name", "finder"), "Subagent finder", info, worklog.StatusWorking},
 		{record("gemini_cli.agent.finish", "agent_id", "a", "agent_name", "finder", "terminate_reason", "TIMEOUT"), "Subagent finder", info, warn},
 		{record("gemini_cli.brand_new"), "Gemini CLI: brand new", info, neutral},
+		{wire.Record{Body: "plain words", Resource: kv("service.name", "claude-code")}, "plain words", info, neutral},
 		{wire.Record{Body: "disk full\nvery", Severity: 17}, "disk full", failure, bad},
 		{wire.Record{Body: "careful", Severity: 13}, "careful", info, warn},
 		{wire.Record{Body: "fine", Severity: 9}, "fine", info, neutral},

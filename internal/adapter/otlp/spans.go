@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ const (
 	maxAncestors = 100
 	// covered is the share of a call of a model that lies within another one when both are the same call.
 	covered = 0.9
+	// maxTogether bounds the attributes of a call that several spans tell of.
+	maxTogether = 1000
 	// conversationTitle is how many characters of the first question name a conversation.
 	conversationTitle = 120
 	// clockSlack is how exact the clocks of some SDKs are: a span may seem to end after the one around it.
@@ -188,15 +191,19 @@ func (t *trace) collapse() {
 			continue
 		}
 		s.into = up
-		merged := make(wire.Attrs, len(up.attrs)+len(s.attrs))
-		for name, v := range s.attrs {
-			merged[name] = v
-		}
-		for name, v := range up.attrs {
-			merged[name] = v
-		}
-		up.attrs = merged
+		up.attrs = together(up.attrs, s.attrs)
 	}
+}
+
+// together is what both say; where they differ, a counts.
+func together(a, b wire.Attrs) wire.Attrs {
+	merged := maps.Clone(a)
+	for name, v := range b {
+		if _, known := merged[name]; !known && len(merged) < maxTogether {
+			merged[name] = v
+		}
+	}
+	return merged
 }
 
 // within reports whether up covers nearly all of the time of s.
@@ -277,6 +284,10 @@ func (s *span) draft(session string) worklog.Draft {
 }
 
 func (s *span) agentTitle(how string) string {
+	switch s.first(kindNames()...) {
+	case "user_prompt", "interaction", "agent_turn": // from a person's words to the answer
+		return "Turn " + how
+	}
 	name := orElse(s.first("gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.workflow.name", "traceloop.entity.name", "traceloop.workflow.name", "ai.telemetry.functionId"), s.Name)
 	return "Agent " + strings.TrimPrefix(orElse(name, "run"), "invoke_agent ") + " " + how
 }

@@ -43,6 +43,8 @@ func TestEveryGenerationOfNamesIsUnderstood(t *testing.T) {
 		{genAI("1", "", "a.workflow", 0, "traceloop.span.kind", "workflow", "traceloop.entity.name", "a"), "Agent a finished", info, "t"},
 		{genAI("1", "", "ai.generateText", 0, "ai.operationId", "ai.generateText", "ai.telemetry.functionId", "a"), "Agent a finished", info, "t"},
 		{genAI("1", "", "AgentExecutor", 0, "openinference.span.kind", "CHAIN"), "Agent AgentExecutor finished", info, "t"},
+		{genAI("1", "", "claude_code.interaction", 0, "span.type", "interaction", "session.id", "c"), "Turn finished", info, "c"},
+		{genAI("1", "", "RunLLM", 0, "langsmith.span.kind", "llm", "langsmith.trace.session_id", "c", "gen_ai.request.model", "m"), "chat m", reply, "c"},
 		{genAI("1", "", "embeddings e", 0, "gen_ai.operation.name", "embeddings"), "embeddings e", info, "t"},
 		{genAI("1", "", "op of tomorrow", 0, "gen_ai.operation.name", "dream"), "op of tomorrow", info, "t"},
 	} {
@@ -137,6 +139,24 @@ func TestACircleOfSpansEnds(t *testing.T) {
 		genAI("4", "5", "x", 0), genAI("5", "4", "y", 0), genAI("6", "4", "chat d", 0, "gen_ai.operation.name", "chat"))
 	if len(list) == 0 {
 		t.Error("no entry")
+	}
+}
+
+func TestAThousandSpansOfOneCallAreOneRow(t *testing.T) {
+	t.Parallel()
+	var spans []wire.Span
+	for i := range 1000 {
+		s := genAI(fmt.Sprint("s", i), "", "chat m", 0, "gen_ai.operation.name", "chat")
+		if i > 0 {
+			s.ParentID = fmt.Sprint("s", i-1)
+		}
+		for j := range 20 {
+			s.Attrs[fmt.Sprint("attribute ", i, " ", j)] = "v"
+		}
+		spans = append(spans, s)
+	}
+	if list := spansOf(t, spans...); len(list) != 1 || list[0].Key != spanKey("t", "s0") {
+		t.Errorf("%d rows", len(list))
 	}
 }
 
