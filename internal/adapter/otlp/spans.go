@@ -2,7 +2,6 @@ package otlp
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -191,19 +190,20 @@ func (t *trace) collapse() {
 			continue
 		}
 		s.into = up
-		up.attrs = together(up.attrs, s.attrs)
+		up.take(s.attrs)
 	}
 }
 
-// together is what both say; where they differ, a counts.
-func together(a, b wire.Attrs) wire.Attrs {
-	merged := maps.Clone(a)
-	for name, v := range b {
-		if _, known := merged[name]; !known && len(merged) < maxTogether {
-			merged[name] = v
+// take adds what s does not say itself.
+func (s *span) take(attrs wire.Attrs) {
+	if s.attrs == nil {
+		s.attrs = wire.Attrs{}
+	}
+	for name, v := range attrs {
+		if _, known := s.attrs[name]; !known && len(s.attrs) < maxTogether {
+			s.attrs[name] = v
 		}
 	}
-	return merged
 }
 
 // within reports whether up covers nearly all of the time of s.
