@@ -59,6 +59,10 @@ func runnable(t *testing.T, script string) string {
 			if !bytes.Contains(makefile, []byte("\n"+words[1]+":")) {
 				t.Errorf("the Makefile has no target %s", words[1])
 			}
+		case strings.HasPrefix(line, "claude mcp add "): // what the agent does with it: it asks for the tools
+			address, header, _ := strings.Cut(words[6]+" "+strings.Join(words[7:], " "), " --header ")
+			lines = append(lines, "curl -fsS "+address+" -H "+header+` -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' `+
+				`-d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | grep -q log_work`+"\n")
 		case strings.HasPrefix(line, "worklog connect"):
 			command, _, _ := strings.Cut(line, "#")
 			lines = append(lines, command+" --yes\n")
