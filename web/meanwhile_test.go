@@ -50,3 +50,27 @@ func TestAnAnswerOfTheDatabaseEndsItsAbsence(t *testing.T) {
 		t.Error("an absence that is over keeps an old token good")
 	}
 }
+
+func TestADatabaseThatHangsIsNotAskedForEveryHook(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	c := newTokenCache()
+	key := [32]byte{1}
+	c.put(key, &account.Principal{Token: &account.Token{ID: "a"}}, start, 0)
+	c.lose(start.Add(time.Second))
+	later := start.Add(10 * tokenTTL)
+	if c.away(key, later) != nil {
+		t.Error("nobody has asked yet")
+	}
+	c.meanwhile(key, later)
+	if c.away(key, later.Add(lookupAgain)) == nil {
+		t.Error("the next one has to ask, too")
+	}
+	if c.away(key, later.Add(lookupAgain+1)) != nil {
+		t.Error("nobody asks any more")
+	}
+	c.forget("a")
+	if c.away(key, later) != nil {
+		t.Error("a revoked token is believed")
+	}
+}

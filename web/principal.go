@@ -71,6 +71,12 @@ func (s *Server) tokenPrincipal(ctx context.Context, secret string, hooks bool) 
 	}
 	at, key := s.now(), [32]byte(account.HashSecret(secret))
 	p, age := s.tokens.get(key, at)
+	if p == nil && hooks {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, hookLookup) // an agent waits
+		defer cancel()
+		p = s.tokens.away(key, at)
+	}
 	if p == nil {
 		tok, user, err := s.store.TokenByHash(ctx, key[:])
 		if worklog.CodeOf(err) == worklog.CodeNotFound {
@@ -102,6 +108,10 @@ const (
 	// tokenTTL is how long a verified token is believed when no control message says otherwise: the worst case of a
 	// revocation while the database connection that carries those messages is down.
 	tokenTTL = time.Minute
+	// hookLookup is how long the door of hooks waits for a database that hangs, and lookupAgain how long after a failure
+	// it does not ask again about a token that was good before.
+	hookLookup  = 2 * time.Second
+	lookupAgain = 3 * time.Second
 	// maxCachedTokens bounds the cache; beyond it the cache starts anew.
 	maxCachedTokens = 10_000
 )
@@ -113,6 +123,7 @@ type tokenCache struct {
 	used   map[string]time.Time
 	age    uint64    // changes when something is forgotten
 	lost   time.Time // when the database went away; zero: it is there
+	failed time.Time // when it was last asked in vain
 }
 
 type cachedToken struct {
@@ -148,6 +159,22 @@ func (t *tokenCache) meanwhile(key [32]byte, at time.Time) *account.Principal {
 	t.lose(at)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.failed = at
+	return t.before(key)
+}
+
+// away is meanwhile for somebody who has not asked the database: the last one just did, in vain.
+func (t *tokenCache) away(key [32]byte, at time.Time) *account.Principal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lost.IsZero() || at.Sub(t.failed) > lookupAgain {
+		return nil
+	}
+	return t.before(key)
+}
+
+// before returns a token that was good when the database went away. The cache is locked.
+func (t *tokenCache) before(key [32]byte) *account.Principal {
 	if e, ok := t.byHash[key]; ok && t.lost.Before(e.until) {
 		return e.principal
 	}
