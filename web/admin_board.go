@@ -25,6 +25,7 @@ func (s *Server) board(ctx context.Context, r rollup.Range) (view.Board, error) 
 	}
 	b.Tabs = tabsOf(s.hub.Stats())
 	b.Commits = s.commits()
+	b.Spool = s.spooled()
 	if s.sweeper != nil {
 		b.Sweep.Next = s.sweeper.Next()
 	}
@@ -38,6 +39,7 @@ func boardOf(d *store.Dashboard, r rollup.Range) view.Board {
 		Behind: d.Behind, OwnerCount: d.OwnerCount, ToolCount: d.ToolCount, Bytes: d.Totals.Bytes, DatabaseSize: d.DatabaseSize,
 		Ledger:  view.BoardLedger{Counts: d.Ledger, Redacted: d.Redacted},
 		AllTime: view.BoardLedger{Counts: d.Totals.Counts, Redacted: d.AllRedacted},
+		Cut:     d.Totals.Cut,
 		Archive: view.BoardArchive{Objects: d.ArchiveObjects, Bytes: d.ArchiveBytes},
 	}
 	for _, bar := range d.Bars {
@@ -78,6 +80,15 @@ func tabsOf(h hub.Stats) view.BoardTabs {
 		Open: h.Open, Users: h.Users, Opened: int64(h.Opened), Evicted: ended(hub.EndEvicted), Expired: ended(hub.EndAged), Slow: ended(hub.EndSlow),
 		Refused: int64(h.Refused), Failed: ended(hub.EndFailed), P50: h.Latency.Quantile(0.5), P99: h.Latency.Quantile(0.99),
 	}
+}
+
+// spooled is what of the figures of the door for hooks the page shows.
+func (s *Server) spooled() view.BoardSpool {
+	if s.hooks == nil {
+		return view.BoardSpool{}
+	}
+	st := s.hooks.Stats()
+	return view.BoardSpool{Waiting: st.Pending, Bytes: st.Bytes, MaxBytes: st.MaxBytes, Lost: st.Refused + st.Failed + st.Damaged}
 }
 
 // commits is what of the write path's figures the page shows.

@@ -173,7 +173,7 @@ type sharedBoard struct {
 	mu    sync.Mutex
 	at    time.Time // when it was read; zero: never
 	board view.Board
-	rev   int64     // of the newest piece
+	rev   int64 // of the newest piece
 	parts []boardPart
 }
 

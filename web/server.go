@@ -22,6 +22,7 @@ import (
 	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
+	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/retention"
@@ -40,6 +41,7 @@ type Deps struct {
 	Now     func() time.Time   // nil: time.Now
 	Sweeper *retention.Sweeper // nil: nobody sweeps
 	Archive *archive.Archive   // nil: there is none
+	Hooks   *hookdoor.Door     // nil: there is none
 
 	Demo    bool              // pages say that this is a demo
 	Metrics http.Handler      // answers /metrics for admins; nil: 404
@@ -68,6 +70,7 @@ type Server struct {
 	demo    bool
 	metrics http.Handler
 	observe func(Observation)
+	hooks   *hookdoor.Door
 	sweeper *retention.Sweeper
 	archive *archive.Archive
 
@@ -105,7 +108,7 @@ func New(d Deps) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.counter, s.started = d.Counter, s.now()
+	s.counter, s.started, s.hooks = d.Counter, s.now(), d.Hooks
 	s.sessions = s.newSessionManager()
 	s.loopback = isLoopbackHost(s.cfg.ListenAddr)
 	if base := s.baseURL(); base != "" {

@@ -135,7 +135,7 @@ func (p *program) build() {
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{
 		Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
-		Metrics: p.metrics.handler(), Observe: p.metrics.observe, Counter: p.counter.Wake,
+		Metrics: p.metrics.handler(), Observe: p.metrics.observe, Counter: p.counter.Wake, Hooks: p.hooks,
 	})
 }
 

@@ -76,7 +76,7 @@ func rooms() map[string][]string {
 
 		"~/web/view": {"~/worklog", "~/internal/ansi", "github.com/a-h/templ"}, // pure: no store, no request, no viewer
 		"~/web": {
-			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/connect", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hub",
+			"~/worklog", "~/static", "~/web/view", "~/internal/account", "~/internal/api", "~/internal/archive", "~/internal/connect", "~/internal/retention", "~/internal/config", "~/internal/export", "~/internal/hookdoor", "~/internal/hub",
 			"~/internal/ingest", "~/internal/problem", "~/internal/rollup", "~/internal/sse", "~/internal/store",
 			"github.com/a-h/templ", "github.com/alexedwards/scs/v2", "github.com/google/uuid", "github.com/labstack/echo/v4",
 		},

@@ -37,6 +37,8 @@ type Board struct {
 	ToolCount  int
 
 	Ledger, AllTime BoardLedger
+	Cut             int64 // entries of all time whose details were cut because there was no room
+	Spool           BoardSpool
 
 	Storage      []BoardTier
 	Bytes        int64 // of titles, details and metadata
@@ -73,6 +75,12 @@ type BoardTool struct {
 type BoardLedger struct {
 	worklog.Counts
 	Redacted int64 // secrets that were taken out
+}
+
+// BoardSpool is where hooks wait while the database is away.
+type BoardSpool struct {
+	Waiting, Bytes, MaxBytes int64
+	Lost                     int64 // since the start: refused by a full spool, damaged by the disk, stored by nobody
 }
 
 // BoardTier is a storage status with its entries.

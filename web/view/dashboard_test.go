@@ -27,6 +27,7 @@ func board() view.Board {
 		AllTime: view.BoardLedger{Counts: worklog.Counts{Stored: 15604, Updated: 9000}},
 		Storage: []view.BoardTier{{Name: "hot", Entries: 600}, {Name: "warm", Entries: 300}, {Name: "cold", Entries: 100}, {Name: "archived"}},
 		Bytes:   5 << 30, DatabaseSize: 7 << 30, Archive: view.BoardArchive{Objects: 12, Bytes: 3 << 20},
+		Cut: 5, Spool: view.BoardSpool{Waiting: 3, Bytes: 4096, MaxBytes: 64 << 20, Lost: 2},
 		Tabs:    view.BoardTabs{Open: 61, Users: 34, Opened: 900, Evicted: 3, Expired: 80, P50: 4 * time.Millisecond, P99: 11 * time.Millisecond},
 		Commits: view.BoardCommits{Batches: 1000, Writes: 3200, Failed: 1, Recent: 40, SizeP50: 3, SizeP99: 40, TookP50: 4 * time.Millisecond, TookP95: 9 * time.Millisecond, TookP99: 20 * time.Millisecond, Since: ago(5 * time.Hour)},
 		Sweep:   view.BoardSweep{Started: ago(9 * time.Hour), Finished: ago(9*time.Hour - time.Minute), Next: now().Add(15 * time.Hour), State: "failed", Error: "archive: the disk is full", Warm: 5000, Freed: 1 << 20},
@@ -102,7 +103,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 	t.Parallel()
 	doc := find(t, view.DashboardPage(dashboard(board())))
 	sum, total := int64(0), int64(0)
-	for i, n := range doc.all("#board-ledger tbody td:nth-child(2)") {
+	for i, n := range doc.all("#board-ledger tbody td:nth-child(2)")[:7] {
 		v, err := strconv.ParseInt(strings.Map(func(r rune) rune {
 			if r < '0' || r > '9' {
 				return -1
@@ -114,7 +115,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 			t.Fatal(err)
 		case i == 0:
 			total = v
-		case i <= 6:
+		default:
 			sum += v
 		}
 	}
