@@ -155,7 +155,7 @@ func (p *pass) tell() {
 
 // pause lets writers in after a batch that took so long.
 func pause(ctx context.Context, took time.Duration) error {
-	timer := time.NewTimer(min(max(took, minPause), maxPause))
+	timer := time.NewTimer(min(max(pauseFactor*took, minPause), maxPause))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

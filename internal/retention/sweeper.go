@@ -32,10 +32,11 @@ const (
 	batchBytes    = 4 << 20
 	// pageEntries is how many due entries are found with one query.
 	pageEntries = 20_000
-	// minPause and maxPause bound the pause after a batch. It is as long as the batch took: the sweep leaves half of
-	// the database's time to others.
-	minPause = 2 * time.Millisecond
-	maxPause = 50 * time.Millisecond
+	// pauseFactor times as long as a batch took is the pause after it, between these bounds: the sweep leaves most of the
+	// database's time to others, the more the busier it is.
+	pauseFactor = 2
+	minPause    = 2 * time.Millisecond
+	maxPause    = 250 * time.Millisecond
 	// progressEvery is how often figures are stored and told.
 	progressEvery = time.Second
 	// finishTimeout bounds the last words of a sweep that is told to stop.

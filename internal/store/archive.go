@@ -151,7 +151,8 @@ func (s *Store) Miscounted(ctx context.Context, limit int) (names []string, err 
 	return names, mapError(err)
 }
 
-// releaseObjects takes rows off their objects and returns those that are empty now.
+// releaseObjects takes rows off their objects and returns those that are empty now. The caller is about to delete them:
+// the transaction then waits for the disk, and with it all that were before.
 func releaseObjects(ctx context.Context, tx pgx.Tx, gone map[string]int64) (empty []ArchiveObject, err error) {
 	if len(gone) == 0 {
 		return nil, nil
@@ -167,7 +168,14 @@ func releaseObjects(ctx context.Context, tx pgx.Tx, gone map[string]int64) (empt
 		return nil, err
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ArchiveObject])
-	return slices.DeleteFunc(list, func(o ArchiveObject) bool { return o.Rows > 0 }), err
+	if err != nil {
+		return nil, err
+	}
+	empty = slices.DeleteFunc(list, func(o ArchiveObject) bool { return o.Rows > 0 })
+	if len(empty) > 0 {
+		_, err = tx.Exec(ctx, "SET LOCAL synchronous_commit TO DEFAULT")
+	}
+	return empty, err
 }
 
 func prefixed(prefix, columns string) string {

@@ -149,10 +149,15 @@ type Moved struct {
 
 // ownerTx runs f in one READ COMMITTED transaction that holds the owner's lock, and closes it with what f adds to the
 // owner's counters. It takes no rev: tiers are not news.
+//
+// The commit does not wait for the disk, for the owner's writers wait as long: a crash of the server in that moment
+// undoes the whole batch, and the next sweep does it again. Only before an object is deleted its rows must be safe, see
+// releaseObjects.
 func (s *Store) ownerTx(ctx context.Context, owner int64, f func(tx pgx.Tx, delta *statsRow) error) error {
 	return mapError(pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		delta := &statsRow{OwnerID: owner}
-		err := tx.QueryRow(ctx, "SELECT last_rev FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", owner).Scan(&delta.LastRev)
+		err := tx.QueryRow(ctx, "SELECT last_rev, set_config('synchronous_commit', 'off', true) FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", owner).
+			Scan(&delta.LastRev, nil)
 		if err != nil {
 			return err
 		}
