@@ -71,21 +71,27 @@ func TestCommandsAreInTheAuditList(t *testing.T) {
 	}
 }
 
+// steps appends n entries of a user.
+func (d *desk) steps(owner account.User, n int) {
+	d.Helper()
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	b := store.Batch{Now: at}
+	for i := range n {
+		draft := worklog.Draft{Title: fmt.Sprintf("step %d of ann", i)}
+		draft.Normalize()
+		b.Writes = append(b.Writes, store.Write{Owner: owner.ID, EntryID: uuid.NewString(), Facts: change.Of(&draft, at)})
+	}
+	if _, _, err := d.store.Append(d.Context(), b); err != nil {
+		d.Fatal(err)
+	}
+}
+
 func TestAUserIsExportedAndErasedByCommand(t *testing.T) {
 	d := newDesk(t)
 	d.ok(passphrase+"\n", "user", "add", "root@example.org", "--admin", "--password-stdin")
 	d.ok("", "user", "add", "ann@example.org")
 	ann, _ := d.user("ann@example.org")
-	at := time.Now().UTC().Truncate(time.Microsecond)
-	b := store.Batch{Now: at}
-	for i := range 700 {
-		draft := worklog.Draft{Title: fmt.Sprintf("step %d of ann", i)}
-		draft.Normalize()
-		b.Writes = append(b.Writes, store.Write{Owner: ann.ID, EntryID: uuid.NewString(), Facts: change.Of(&draft, at)})
-	}
-	if _, _, err := d.store.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	d.steps(ann, 700)
 	dir := t.TempDir()
 	out, stderr, code := d.in(dir, "", "user", "export", "ann@example.org")
 	z, err := zip.NewReader(bytes.NewReader([]byte(out)), int64(len(out)))
