@@ -212,3 +212,17 @@ func TestTheMostPressingStateIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestAQuestionGoesWithItsEntry(t *testing.T) {
+	b := setup(t)
+	b.say(t, 0, running("k"), func(w *store.Write) { w.Facts.AskedAt = at(0) })
+	b.say(t, 0, running("other"), nil)
+	seq := one[int64](t, b, "SELECT seq FROM work_logs WHERE key = 'k'")
+	moved, _, err := b.DeleteEntries(b.ctx, b.user.ID, []int64{seq}, store.Due{From: []worklog.StorageStatus{worklog.StorageHot}, Until: at(1), Now: at(1)})
+	if err != nil || moved.Entries != 1 {
+		t.Fatalf("%v, %+v", err, moved)
+	}
+	if c := b.conversation(t); c.AskingCount != 0 || c.WorkingCount != 1 {
+		t.Errorf("%d steps ask, %d run", c.AskingCount, c.WorkingCount)
+	}
+}

@@ -174,8 +174,10 @@ func (s *Store) EraseSome(ctx context.Context, user int64) (n int64, err error) 
 			if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
 				return err
 			}
-			if _, err := tx.NewRaw("DELETE FROM rollup_open WHERE owner_id = ?", user).Exec(ctx); err != nil {
-				return err
+			for _, table := range []bun.Ident{"rollup_open", "tool_times"} {
+				if _, err := tx.NewRaw("DELETE FROM ? WHERE owner_id = ?", table, user).Exec(ctx); err != nil {
+					return err
+				}
 			}
 			if _, err := tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx); err != nil {
 				return err

@@ -229,12 +229,12 @@ func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Du
 }
 
 const sqlDelete = `DELETE FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND %s
-	RETURNING w.storage_status, w.conversation_id, w.status, w.archive_url, ` + sqlBytes
+	RETURNING w.storage_status, w.conversation_id, w.status, w.asked_at IS NOT NULL, w.archive_url, ` + sqlBytes
 
 // removed adds up what a batch of deletions takes away.
 type removed struct {
-	entries, working, errors map[string]int64 // per conversation
-	objects                  map[string]int64 // rows per archive object
+	entries, working, asking, errors map[string]int64 // per conversation
+	objects                          map[string]int64 // rows per archive object
 }
 
 // DeleteEntries deletes those of an owner's entries that are due. Archive objects that no entry points to afterwards
@@ -247,15 +247,16 @@ func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d 
 		if err != nil {
 			return err
 		}
-		gone := removed{entries: map[string]int64{}, working: map[string]int64{}, errors: map[string]int64{}, objects: map[string]int64{}}
+		gone := removed{entries: map[string]int64{}, working: map[string]int64{}, asking: map[string]int64{}, errors: map[string]int64{}, objects: map[string]int64{}}
 		var storage, status string
 		var conversation, object *string
 		var bytes int64
-		_, err = pgx.ForEachRow(rows, []any{&storage, &conversation, &status, &object, &bytes}, func() error {
+		var asks bool
+		_, err = pgx.ForEachRow(rows, []any{&storage, &conversation, &status, &asks, &object, &bytes}, func() error {
 			moved.Entries++
 			moved.Freed += bytes
 			delta.count(worklog.StorageStatus(storage), -1)
-			gone.add(conversation, worklog.Status(status), object)
+			gone.add(conversation, worklog.Status(status), asks, object)
 			return nil
 		})
 		if err != nil {
@@ -271,7 +272,7 @@ func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d 
 	return moved, empty, err
 }
 
-func (r *removed) add(conversation *string, status worklog.Status, object *string) {
+func (r *removed) add(conversation *string, status worklog.Status, asks bool, object *string) {
 	if object != nil {
 		r.objects[*object]++
 	}
@@ -279,6 +280,9 @@ func (r *removed) add(conversation *string, status worklog.Status, object *strin
 		return
 	}
 	r.entries[*conversation]++
+	if asks {
+		r.asking[*conversation]++
+	}
 	switch status {
 	case worklog.StatusWorking:
 		r.working[*conversation]++
@@ -293,12 +297,14 @@ func (r *removed) count(ctx context.Context, tx pgx.Tx, owner int64) error {
 		return nil
 	}
 	var ids []string
-	var entries, working, errors []int64
+	var entries, working, errors, asking []int64
 	for id, n := range r.entries {
 		ids, entries, working, errors = append(ids, id), append(entries, n), append(working, r.working[id]), append(errors, r.errors[id])
+		asking = append(asking, r.asking[id])
 	}
 	_, err := tx.Exec(ctx, `UPDATE conversations c SET entry_count = c.entry_count - v.entries, working_count = c.working_count - v.working,
-		error_count = c.error_count - v.errors FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS v (id, entries, working, errors)
-		WHERE c.owner_id = $1 AND c.id = v.id`, owner, ids, entries, working, errors)
+		error_count = c.error_count - v.errors, asking_count = c.asking_count - v.asking
+		FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS v (id, entries, working, errors, asking)
+		WHERE c.owner_id = $1 AND c.id = v.id`, owner, ids, entries, working, errors, asking)
 	return err
 }
