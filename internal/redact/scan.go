@@ -44,6 +44,9 @@ const maxPasses = 4
 
 // replace returns s with a mark for each secret, and how many there were. Identifying marks have a digest.
 func (r *Redactor) replace(s string, identifies bool) (string, int) {
+	if isShort(s) {
+		return s, 0
+	}
 	total := 0
 	for range maxPasses {
 		out, n := r.once(s, identifies)
@@ -53,6 +56,19 @@ func (r *Redactor) replace(s string, identifies bool) (string, int) {
 		s, total = out, total+n
 	}
 	return s, total
+}
+
+// isShort reports whether s is too short for a secret: names of tools and facts mostly are.
+func isShort(s string) bool {
+	if len(s) >= minWord {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '=' || c == ':' {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *Redactor) once(s string, identifies bool) (string, int) {
