@@ -23,7 +23,7 @@ import (
 
 func TestImportingTwiceStoresOnce(t *testing.T) {
 	t.Parallel()
-	a := apptest.Start(t)
+	a := apptest.Shared(t)
 	s := shellOf(a, apptest.Email)
 	old := time.Now().Add(-time.Hour).UTC()
 	var b strings.Builder
@@ -47,7 +47,7 @@ func TestImportingTwiceStoresOnce(t *testing.T) {
 
 func TestAnExportCanBeImportedElsewhere(t *testing.T) {
 	t.Parallel()
-	a := apptest.Start(t)
+	a := apptest.Shared(t)
 	from, to := a.Client(), a.ClientOf("other@example.org", account.ScopeWrite, account.ScopeRead)
 	old := time.Now().Add(-time.Hour)
 	_, err := from.Append(t.Context(),

@@ -43,7 +43,7 @@ func session(t *testing.T) (folder string) {
 
 func TestAFolderOfTranscriptsIsImportedOnce(t *testing.T) {
 	t.Parallel()
-	a := apptest.Start(t)
+	a := apptest.Shared(t)
 	s := shellOf(a, apptest.Email)
 	folder := session(t)
 	for i, from := range []string{filepath.Dir(folder), filepath.Join(folder, "s1")} {
@@ -85,7 +85,7 @@ func TestRecordedSessionsGrowByTheirNewRowsOnly(t *testing.T) {
 	if len(grown) == 0 {
 		return
 	}
-	a := apptest.Start(t)
+	a := apptest.Shared(t)
 	s := shellOf(a, apptest.Email)
 	for name, rows := range grown {
 		ext := ".jsonl"
