@@ -1,6 +1,9 @@
 package rollup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Grain is the width of a bucket.
 type Grain string
@@ -61,8 +64,8 @@ func Cover(from, to time.Time) []Span {
 	if !from.Before(to) {
 		return nil
 	}
-	for i := len(Grains()) - 1; i > 0; i-- {
-		g := Grains()[i]
+	grains := Grains()
+	for _, g := range slices.Backward(grains[1:]) {
 		first, last := ceil(from, g), g.Bucket(to)
 		if !first.Before(last) {
 			continue

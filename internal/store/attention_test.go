@@ -50,8 +50,10 @@ func (b *bundle) conversation(t *testing.T) store.Conversation {
 func TestTheCountOfAskingStepsIsThatOfTheRowsWhateverComes(t *testing.T) {
 	b := setup(t)
 	rng := rand.New(rand.NewPCG(1, 2))
+	var ended [12]int // a key that has ended is followed by a new one
 	for n := range 150 {
-		key := fmt.Sprint("k", rng.IntN(12))
+		step := rng.IntN(len(ended))
+		key := fmt.Sprint("k", step, "/", ended[step])
 		switch rng.IntN(5) {
 		case 0, 1:
 			b.say(t, n, running(key), nil)
@@ -61,7 +63,7 @@ func TestTheCountOfAskingStepsIsThatOfTheRowsWhateverComes(t *testing.T) {
 			b.say(t, n, running(key), func(w *store.Write) { w.Facts.AnsweredAt = at(rng.IntN(150)) })
 		default:
 			b.say(t, n, b.ended(key, worklog.StatusWarning), func(w *store.Write) { w.Facts.Inferred = rng.IntN(2) == 0 })
-			key = fmt.Sprint("k", n) // a new one for each that has ended
+			ended[step]++
 		}
 		rows := one[int64](t, b, "SELECT count(*) FROM work_logs WHERE asked_at IS NOT NULL AND status = 'working'")
 		if c := b.conversation(t); c.AskingCount != rows || rows != one[int64](t, b, "SELECT count(*) FROM work_logs WHERE asked_at IS NOT NULL") {

@@ -170,7 +170,7 @@ func (p *pretty) name() {
 func (p *pretty) isShort(end byte) bool {
 	rest := p.s[p.i+1 : min(len(p.s), p.i+1+inlineBytes)]
 	n := strings.IndexByte(rest, end)
-	return n >= 0 && strings.IndexAny(rest[:n], "{[\\") < 0 && strings.Count(rest[:n], `"`)%2 == 0
+	return n >= 0 && !strings.ContainsAny(rest[:n], "{[\\") && strings.Count(rest[:n], `"`)%2 == 0
 }
 
 // text takes a string with its quotes. Its escapes stay.
