@@ -145,7 +145,7 @@ func (g *gate) query(sql string) string {
 func (g *gate) dump() string {
 	g.Helper()
 	var all []string
-	for _, table := range []string{"users", "sessions", "tokens", "links", "conversations", "work_logs", "work_log_stats"} {
+	for _, table := range []string{"users", "sessions", "tokens", "links", "conversations", "work_logs", "work_log_stats", "audit", "readings"} {
 		all = append(all, table, g.query("SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM "+table+" t"))
 	}
 	return strings.Join(all, "\n")

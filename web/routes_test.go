@@ -70,7 +70,8 @@ func callers(g *gate) []caller {
 	writes := func(r api.Route) bool {
 		return r.Method == http.MethodPost && slices.Contains([]string{"/api/v1/logs", "/api/v1/hooks", "/v1/logs", "/v1/traces", "/v1/metrics"}, r.Path)
 	}
-	tools := func(r api.Route) bool { return r.Path == "/mcp" } // for tokens alone
+	tools := func(r api.Route) bool { return r.Path == "/mcp" }                                           // for tokens alone
+	ages := func(r api.Route) bool { return r.Method == http.MethodGet && r.Path == "/api/v1/retention" } // importers have to know
 	return []caller{
 		{"nobody", func(r *http.Request) *httptest.ResponseRecorder { return g.browser().send(r) }, isPublic},
 		{"a proxy's Basic", func(r *http.Request) *httptest.ResponseRecorder {
@@ -78,7 +79,7 @@ func callers(g *gate) []caller {
 		}, isPublic},
 		{"a user", withSession(user), func(r api.Route) bool { return !isAdmin(r) && !inAddress(r) && !tools(r) }},
 		{"an admin", withSession(admin), func(r api.Route) bool { return !inAddress(r) && !tools(r) }},
-		{"a write token", withToken(user, account.ScopeWrite), func(r api.Route) bool { return isPublic(r) || writes(r) || tools(r) }},
+		{"a write token", withToken(user, account.ScopeWrite), func(r api.Route) bool { return isPublic(r) || writes(r) || tools(r) || ages(r) }},
 		{"a read token", withToken(user, account.ScopeRead), func(r api.Route) bool {
 			return isPublic(r) || tools(r) || strings.HasPrefix(r.Path, "/api/v1/") && !isAdmin(r) && !writes(r)
 		}},
