@@ -15,7 +15,7 @@ const (
 	minWord   = 12      // the shortest word that can be a key of a known shape
 	minCutKey = 4       // of a key that somebody else has cut
 	maxKey    = 2 << 10 // of a key of a known shape
-	maxLook   = 64      // of a key, to see whether it is one
+	maxLook   = 32      // of a key, to see whether it is one
 )
 
 // jwtPrefix begins every JSON web token: {" in base64.
