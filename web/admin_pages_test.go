@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -200,6 +201,22 @@ func TestAPrivateEntryNeedsAReasonThatItsOwnerSees(t *testing.T) {
 	o.exec("UPDATE readings SET expires_at = now()")
 	if page := o.admin.get(path).Body.String(); strings.Contains(page, "private plan") {
 		t.Error("it is open after its time")
+	}
+}
+
+func TestAReasonOpensWhatLiesInTheArchiveToo(t *testing.T) {
+	o := newOffice(t)
+	old := time.Now().Add(-40 * 24 * time.Hour)
+	o.write(o.ann, worklog.Draft{Title: "old", Details: "brought back from the cold", LoggedAt: &old})
+	if _, err := o.server.sweeper.Run(t.Context(), retention.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.query("SELECT storage_status || details FROM work_logs"); got != "cold" {
+		t.Fatalf("the entry is %q", got)
+	}
+	o.want("a reason", o.admin.post(o.page(o.ann)+"/read", "reason", "support case 7"), http.StatusSeeOther)
+	if got := texts(o.admin.see(o.page(o.ann)+"/entries"), ".rows pre"); !slices.Equal(got, []string{"brought back from the cold"}) {
+		t.Errorf("details %v", got)
 	}
 }
 

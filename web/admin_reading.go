@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -44,6 +45,7 @@ func (s *Server) readingPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	s.fillRows(ctx, page.Rows)
 	list, err := s.store.ReadConversations(ctx, viewerOf(c), id)
 	if err != nil {
 		return err
@@ -53,6 +55,16 @@ func (s *Server) readingPage(c echo.Context) error {
 	}
 	v.Rows, v.Older, v.Until = rowsOf(page.Rows), page.Next, until
 	return s.render(c, http.StatusOK, view.ReadingPage(v))
+}
+
+// fillRows brings what of rows lies in the archive. One that does not answer is asked once: its rows say so.
+func (s *Server) fillRows(ctx context.Context, rows []store.Row) {
+	for i := range rows {
+		if err := s.archive.Fill(ctx, &rows[i]); err != nil {
+			s.log.Warn("entry not read from the archive", "error", err)
+			return
+		}
+	}
 }
 
 // askReason shows the form that asks why. One's own entries need none, and of the erased there are none.
