@@ -144,6 +144,9 @@ func TestConnectMakesATokenOnTheServersOwnMachine(t *testing.T) {
 	}
 	agent := newShell("HOME", home)
 	agent.hookRun(t, strings.NewReader(prompt("hello")), "--agent", "gemini")
+	if code := agent.run(t.Context(), "hook", "--agent", "gemini", "--flush"); code != 0 {
+		t.Fatalf("exit %d: %s", code, agent.stderr.String())
+	}
 	page, err := app.Client().Entries(t.Context(), worklog.Query{})
 	if err != nil || len(page.Entries) != 1 || page.Entries[0].Title != "Prompt: hello" {
 		t.Errorf("%+v, %v: %s", page, err, agent.stderr.String())

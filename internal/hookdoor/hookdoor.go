@@ -110,7 +110,7 @@ func (d *Door) Take(ctx context.Context, p *account.Principal, from Delivery, ra
 	if d.behind(p) {
 		return d.put(p, delivery, at, raw)
 	}
-	direct, cancel := context.WithTimeout(ctx, directTimeout)
+	direct, cancel := context.WithTimeout(context.WithoutCancel(ctx), directTimeout) // an agent that is gone does not try again
 	defer cancel()
 	err := d.keep(direct, p, ingest.Manner{Agent: true}, event)
 	if worklog.CodeOf(err) != worklog.CodeUnavailable || !d.lose(p, err) {

@@ -447,3 +447,18 @@ func TestADatabaseThatHangsDelaysAnAgentOnce(t *testing.T) {
 		t.Errorf("%d rows", len(rows))
 	}
 }
+
+func TestAnAgentThatIsGoneStillHasItsEventStored(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p := h.token("a@x.test")
+	h.open(true)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.door.Take(gone, p, Delivery{}, []byte(event("PreToolUse", call("1")))); err != nil {
+		t.Fatal(err)
+	}
+	if st := h.door.Stats(); len(h.rows(p)) != 1 || st.Spooled != 0 || !st.AwaySince.IsZero() {
+		t.Errorf("%s, %+v", titles(h.rows(p)), st)
+	}
+}
