@@ -96,7 +96,7 @@ type Range struct {
 func Ranges() [4]Range {
 	return [4]Range{
 		{"1h", 60, time.Minute, Minute},
-		{"24h", 96, 15 * time.Minute, Minute},
+		{"24h", 24, time.Hour, Hour},
 		{"7d", 168, time.Hour, Hour},
 		{"90d", 90, 24 * time.Hour, Day},
 	}
