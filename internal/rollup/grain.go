@@ -33,8 +33,8 @@ func (g Grain) Width() time.Duration {
 	}
 }
 
-// Keep is how long buckets of g are kept: twice the longest window that begins inside one, for the comparison with the
-// window before, and a little more.
+// Keep is how long buckets of g are kept: minutes for two days, the others for at least twice the longest window that
+// is made of them, for the comparison with the window before. A little more is for the edges.
 func (g Grain) Keep() time.Duration {
 	switch g {
 	case Minute:
