@@ -24,6 +24,7 @@ func (s *Server) entry(c echo.Context) error {
 		s.log.Warn("an archived payload can not be read", "entry", row.ID, "error", err)
 	}
 	v := view.EntryPage{Row: rowOf(row), Cursor: cursor, Epoch: epoch}
+	v.Unfolded = c.Request().Header.Get("HX-Request") == "true" // a row's "show all" takes its output from here
 	if v.Conversation, err = s.conversationOfEntry(ctx, p, row); err != nil {
 		return err
 	}

@@ -269,8 +269,11 @@ func TestAPermalinkShowsEverything(t *testing.T) {
 		t.Errorf("the list offers %q", got)
 	}
 	doc := x.see("/logs/" + id)
-	if got := texts(doc, ".out pre"); len(strings.Fields(got[0])) != 1000 {
-		t.Errorf("the permalink has %d lines", len(strings.Fields(got[0])))
+	if got := strings.Join(texts(doc, ".out pre"), "\n"); len(strings.Fields(got)) != 1000 {
+		t.Errorf("the permalink has %d lines", len(strings.Fields(got)))
+	}
+	if got := texts(doc, ".out .rest summary"); len(got) != 1 || got[0] != "Show all 1 000 lines" {
+		t.Errorf("the permalink folds %q", got)
 	}
 	if got := texts(doc, ".about a"); len(got) != 1 || got[0] != "c" {
 		t.Errorf("it belongs to %q", got)

@@ -57,7 +57,7 @@ func outputOf(r Row) output {
 		most = shownJSON
 	}
 	o.head = o.lines
-	if len(o.lines) > most+fewLines {
+	if len(o.lines) > most+fewLines && !r.Unfolded {
 		o.head, o.rest = o.lines[:most], o.lines[most:]
 	}
 	if cut(r) { // what is missing comes with the rest

@@ -182,6 +182,15 @@ func TestALongOutputUnfoldsInTwoSteps(t *testing.T) {
 	}
 }
 
+func TestWhoAsksForAllOfAnOutputGetsItAtOnce(t *testing.T) {
+	t.Parallel()
+	r := withDetails(strings.Repeat("x\n", 500))
+	r.Unfolded = true
+	if doc := find(t, view.EntryRow(r)); len(doc.all(".rest")) != 0 || strings.Count(doc.text(".out pre"), "x") != 500 {
+		t.Error("a part is folded")
+	}
+}
+
 func TestARowSaysWhatWasRedacted(t *testing.T) {
 	t.Parallel()
 	r := withDetails("token=[redacted: token]")

@@ -53,6 +53,7 @@ type Row struct {
 	AskedAt      time.Time     // since when a running step waits for a permission; zero: it does not
 	SilentAfter  time.Duration // a running step without news for longer than this is silent
 	Redacted     int           // secrets that were replaced before it was stored
+	Unfolded     bool          // all of a long output is shown at once: somebody has asked for it
 }
 
 // Feed is a list of entries with its filters.
