@@ -163,6 +163,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	must[worklog.Conversation](t)(c.Conversation(ctx, entry.ConversationID))
 	must[worklog.Conversation](t)(c.UpdateConversation(ctx, made.ID, worklog.ConversationPatch{}))
 	s.do(http.MethodPost, "/api/v1/hooks", s.user("hooks@x.test"), `{"session_id":"s","hook_event_name":"SessionStart"}`)
+	s.do(http.MethodPost, "/mcp", token, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "Accept", "application/json, text/event-stream")
 	address := "/otlp/" + s.user("otlp@x.test", account.ScopeOTLP)
 	for _, path := range []string{"/v1/logs", "/v1/traces", "/v1/metrics"} {
 		s.do(http.MethodPost, path, s.user("otlp@x.test"), "{}")
