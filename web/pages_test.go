@@ -20,6 +20,9 @@ import (
 	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/config"
 	"github.com/worklogdev/worklog/internal/hub"
+	"github.com/worklogdev/worklog/internal/ingest"
+	"github.com/worklogdev/worklog/internal/limit"
+	"github.com/worklogdev/worklog/internal/redact"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/worklog"
@@ -52,6 +55,7 @@ func newSite(t *testing.T) *site {
 	h := hub.New(silent{}, hub.Options{})
 	s := New(Deps{
 		Store: st, Hub: h, API: api.New(api.Deps{Store: st, Hub: h}), Version: "1.0.0",
+		Ingest: ingest.New(st, st, limit.New(limit.Options{PerMinute: 60, Import: 60, Now: time.Now}), h.Hint, ingest.Options{Redactor: redact.New()}),
 		Config: config.Config{ListenAddr: "127.0.0.1:8080", SessionLifetime: time.Hour},
 	})
 	x := &site{T: t, ctx: t.Context(), store: st, server: s}

@@ -100,7 +100,7 @@ func TestFirstEntryOnAnEmptyDatabaseCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stats.Stored != 1 || stats.Received != 1 || stats.Entries[worklog.StorageHot] != 1 || stats.Bytes != int64(len("first")+len("abc")+len(`{"k":1}`)) {
+	if stats.Stored != 1 || stats.Received != 1 || stats.Entries[worklog.StorageHot] != 1 || stats.Bytes != int64(len("first")+len("abc")+len(`{"k": 1}`)) {
 		t.Errorf("stats %+v", stats)
 	}
 }
