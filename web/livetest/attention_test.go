@@ -109,7 +109,7 @@ func TestBrowserFollowsARunningStepOnItsOwnPage(t *testing.T) {
 	s.write(numbered("c", 0, 3)...)
 	s.write(worklog.Draft{Title: "make all", Key: "k", Status: worklog.StatusError, Details: "it broke\n" + long})
 	b.wait("it ends in place", `document.querySelector('#entry-whole.s-error .how b')?.textContent === 'failed' && window.same`)
-	b.wait("with the whole of its output", fmt.Sprintf("document.querySelector('#entry-whole pre').textContent.length >= %d", len(long)))
+	b.wait("with the whole of its output", fmt.Sprintf("[...document.querySelectorAll('#entry-whole pre')].map((p) => p.textContent).join('').length >= %d", len(long)))
 	b.wait("under its new title", `document.getElementById('entry-title').textContent.includes('make all') && document.title.includes('make all')`)
 	if n := len(b.rows()); n != 1 {
 		t.Errorf("%d rows came to a page of one", n)
