@@ -155,6 +155,7 @@ func (b *baseline) startPlain(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	b.site.pool.Reset() // its connections and ours together are more than PostgreSQL takes
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
