@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/backup"
 	"github.com/worklogdev/worklog/internal/config"
@@ -37,6 +38,9 @@ func (b backupCmd) Run(a *app) error {
 		return err
 	}
 	defer closeAll()
+	if err := st.By(account.CommandLine()).Record(a.ctx, account.Act{Action: account.ActBackup}); err != nil {
+		return err
+	}
 	p := newProgress(a)
 	m, err := backup.Write(a.ctx, b.File, st, bucket, backup.Options{Version: version(), Now: a.now, Progress: func(now backup.Progress) {
 		p.update(fmt.Sprintf("%d of %d users, %d entries, %s", now.Owners, now.AllOwners, now.Entries, megabytes(now.Bytes)))
@@ -90,6 +94,10 @@ func (r restoreBackupCmd) Run(a *app) error {
 			return err
 		}
 		p.finish(fmt.Sprintf("restored %d users and %d entries as of %s; everybody has to sign in again", b.Owners, b.Entries, b.BeganAt.Format(time.RFC3339)))
+		act := account.Act{Action: account.ActRestoreBackup, Detail: b.BeganAt.Format(time.RFC3339)}
+		if err := st.By(account.CommandLine()).Record(a.ctx, act); err != nil {
+			return err
+		}
 		return r.replay(a, cfg, st, bucket, b.Installation)
 	})
 }

@@ -121,6 +121,10 @@ func TestKilledRestoreLeavesTheInstallationEmptyAndTheNextFillsIt(t *testing.T) 
 	if got, want := count(t, target, sum), count(t, source, sum); got != want {
 		t.Errorf("the entries are not those that were backed up: %d, want %d", got, want)
 	}
+	const audited = "SELECT count(DISTINCT action) FROM audit WHERE actor = 'command line' AND action IN ('backup.write', 'backup.restore')"
+	if n := count(t, target, audited); n != 2 {
+		t.Errorf("%d of backup and restore are in the audit list", n)
+	}
 	to.Restart()
 	client := worklog.New(to.URL, token) // which the backup had
 	if _, err := client.Append(t.Context(), worklog.Draft{Title: "after the restore"}); err != nil {
