@@ -30,8 +30,9 @@ func (s *Server) activityStream(c echo.Context) error {
 
 // listStream is the stream of "/conversations": it shows no entries, and hears when there are any.
 func (s *Server) listStream(c echo.Context) error {
-	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, func(w *hub.Watch) {
+	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, func(w *hub.Watch, st *pageStream) {
 		w.Read = func(context.Context, int64, int) ([]*hub.Frame, error) { return nil, nil }
+		st.list = true
 	})
 }
 
@@ -42,7 +43,7 @@ func (s *Server) entryStream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.serveStream(c, store.EntryQuery{Owner: row.Owner}, func(w *hub.Watch) {
+	return s.serveStream(c, store.EntryQuery{Owner: row.Owner}, func(w *hub.Watch, _ *pageStream) {
 		w.Entry = row.ID
 		if row.Owner != p.User.ID { // who may read it only because its conversation is the team's
 			w.Conversation = row.ConversationID
@@ -67,7 +68,7 @@ func (s *Server) conversationStream(c echo.Context) error {
 
 // serveStream serves the feed of q until somebody or something ends the stream; narrow may watch less of it. Whatever
 // goes wrong from here on is said in the stream itself.
-func (s *Server) serveStream(c echo.Context, q store.EntryQuery, narrow func(*hub.Watch)) (err error) {
+func (s *Server) serveStream(c echo.Context, q store.EntryQuery, narrow func(*hub.Watch, *pageStream)) (err error) {
 	req := c.Request()
 	p := account.PrincipalFrom(req.Context())
 	token := q.Filter.Token // not the reader's choice
@@ -90,10 +91,10 @@ func (s *Server) serveStream(c echo.Context, q store.EntryQuery, narrow func(*hu
 	if q.Unfiled || !q.Filter.Zero() {
 		w.Read = NewSource(s.store).filteredFrames(q)
 	}
-	if narrow != nil {
-		narrow(&w)
-	}
 	st := &pageStream{s: s, user: p.User.ID, q: q, epoch: epoch, requestID: c.Response().Header().Get(problem.RequestIDHeader)}
+	if narrow != nil {
+		narrow(&w, st)
+	}
 	end := hub.EndBehind
 	if known {
 		st.tab, end = s.hub.Open(w)
@@ -172,6 +173,7 @@ type pageStream struct {
 	flushed   time.Time // the last frames
 	told      time.Time // the last totals of the conversation
 	threads   string    // the list of conversations as the page has it; empty: as it was rendered
+	list      bool      // it is the page of all conversations
 }
 
 // serve writes the stream until it ends, and returns why.

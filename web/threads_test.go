@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -46,6 +47,49 @@ func TestAPageOfAnotherUsersConversationHearsNothingOfTheirOthers(t *testing.T) 
 	ada.news(worklog.Draft{Title: "more for all", Conversation: "shared"})
 	if e := l.next(); e.name != "log" { // and no list of conversations in between
 		t.Errorf("%+v", e)
+	}
+}
+
+// Only the last second of a busy conversation changes: its pages need not hear of that, except the one that counts.
+func TestAListThatSaysTheSameIsToldOnce(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(numbered(1, "c")...)
+	at := time.Now()
+	list, err := x.store.Conversation(x.ctx, x.user.ID, x.conversation("c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := at.Truncate(threadsGrain)
+	shown := &threadList{}
+	render := func(last time.Time) string {
+		list.LastEntryAt = &last
+		if err := shown.render(x.ctx, []store.Conversation{list}, x.user.ID, at); err != nil {
+			t.Fatal(err)
+		}
+		return shown.html
+	}
+	first := render(begin)
+	if render(begin.Add(threadsGrain-time.Second)) != first {
+		t.Error("a second later the list is another one")
+	}
+	if list.WorkingCount = 1; render(begin.Add(threadsGrain-time.Second)) == first {
+		t.Error("a running step is not told")
+	}
+	if running := shown.html; render(begin.Add(threadsGrain)) == running {
+		t.Error("the time is never told")
+	}
+}
+
+func TestThePageOfAllConversationsHearsOfEveryNews(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(numbered(1, "c")...)
+	l := x.listen("/conversations/all/stream?after=1")
+	l.want("hello")
+	for range 3 { // within one grain, mostly
+		x.news(numbered(1, "c")...)
+		l.want("threads")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ const (
 	drainTimeout = 15 * time.Second
 	// userTimeout is when the kernel gives up on a peer that acknowledges nothing: a laptop that sleeps.
 	userTimeout = 60 * time.Second
+	// gcPercent is the memory spent on rare collections. Of 10 to 20 MB that live with 2,000 open streams the usual 100
+	// makes a collection of 25 ms each second at 200 entries/s, and one delivery in fifty waits for it. GOGC overrides it.
+	gcPercent = 300
 )
 
 type serveCmd struct {
@@ -50,6 +54,9 @@ func (cmd serveCmd) Run(a *app) error {
 		return err
 	}
 	log := newLog(a, cfg)
+	if a.env("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	p := &program{app: a, cfg: cfg, log: log, demo: cmd.Demo}
 	defer p.close()
 	if err := p.openDatabase(a.ctx); err != nil {
@@ -100,7 +107,10 @@ func (p *program) openDatabase(ctx context.Context) (err error) {
 	if p.store, err = store.Open(ctx, dsn, p.log); err != nil {
 		return err
 	}
-	return p.store.Migrate(ctx)
+	if err := p.store.Migrate(ctx); err != nil {
+		return err
+	}
+	return p.store.Warm(ctx)
 }
 
 // endAgain ends what a database that was set back, by worklog or by other means, no longer knows to have ended.

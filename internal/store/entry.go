@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 
 	"github.com/worklogdev/worklog/worklog"
@@ -218,15 +219,34 @@ func (s *Store) Heads(ctx context.Context, owners []int64) (map[int64]int64, err
 	return heads, mapError(err)
 }
 
+// sqlChanges is prepared: it follows every commit that somebody watches, and was planned for longer than it ran.
+const sqlChanges = `SELECT ` + workLogColumns + `, COALESCE(w.details_bytes, octet_length(w.details)), w.details_z, left(w.details, $4)
+	FROM work_logs w WHERE w.owner_id = $1 AND w.rev > $2 ORDER BY w.rev LIMIT $3`
+
 // Changes returns the owner's entries that changed after a rev, in the order of their revs, with previews of their
 // details. An empty conversation means all.
-func (s *Store) Changes(ctx context.Context, owner, after int64, conversation string, limit int) ([]Row, error) {
-	changes, err := s.FilteredChanges(ctx, owner, after, conversation, false, EntryFilter{}, limit)
-	rows := make([]Row, len(changes))
-	for i := range changes {
-		rows[i] = changes[i].Row
+func (s *Store) Changes(ctx context.Context, owner, after int64, conversation string, limit int) (changes []Row, err error) {
+	if conversation != "" {
+		filtered, err := s.FilteredChanges(ctx, owner, after, conversation, false, EntryFilter{}, limit)
+		for i := range filtered {
+			changes = append(changes, filtered[i].Row)
+		}
+		return changes, err
 	}
-	return rows, err
+	rows, err := s.pool.Query(ctx, sqlChanges, pgx.QueryExecModeCacheStatement, owner, after, limit, PreviewBytes)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var w workLog
+		if err := rows.Scan(append(w.columns(), &w.DetailsBytes, &w.DetailsZ, &w.Details)...); err != nil {
+			return nil, mapError(err)
+		}
+		w.unpack(PreviewBytes)
+		changes = append(changes, w.row())
+	}
+	return changes, mapError(rows.Err())
 }
 
 // FilteredChange is a change and whether the entry matches the filter now. One that does not may have matched before.

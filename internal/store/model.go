@@ -63,6 +63,14 @@ type workLog struct {
 const workLogColumns = `w.owner_id, w.seq, w.rev, w.id, w.conversation_id, w.key, w.parent_key, w.type, w.status, w.tool, w.title,
 	w.metadata, w.source, w.token_id, w.repeats, w.inferred, w.started_at, w.ended_at, w.logged_at, w.created_at, w.updated_at, w.asked_at, w.silent_after, w.storage_status, w.archive_url, w.redacted`
 
+// columns are where workLogColumns go.
+func (w *workLog) columns() []any {
+	return []any{
+		&w.OwnerID, &w.Seq, &w.Rev, &w.ID, &w.ConversationID, &w.Key, &w.ParentKey, &w.Type, &w.Status, &w.Tool, &w.Title,
+		&w.Metadata, &w.Source, &w.TokenID, &w.Repeats, &w.Inferred, &w.StartedAt, &w.EndedAt, &w.LoggedAt, &w.CreatedAt, &w.UpdatedAt, &w.AskedAt, &w.SilentAfter, &w.StorageStatus, &w.ArchiveURL, &w.Redacted,
+	}
+}
+
 func (w *workLog) row() Row {
 	r := Row{
 		Owner: w.OwnerID, DetailsBytes: w.DetailsBytes, TokenID: deref(w.TokenID), ArchiveName: deref(w.ArchiveURL),

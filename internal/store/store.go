@@ -31,7 +31,9 @@ const (
 	// connectTimeout bounds the wait for a server that is just starting.
 	connectTimeout = 10 * time.Second
 	// maxConns leaves room for other programs on a server with the default of 100.
-	maxConns    = 24
+	maxConns = 24
+	// minConns stay open: what a burst finds closed costs it several milliseconds each.
+	minConns    = 4
 	writerConns = 2
 	// statementTimeout ends a query that nobody should wait for any longer.
 	statementTimeout = 20 * time.Second
@@ -57,7 +59,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	s := &Store{log: log}
-	config.MaxConns = max(config.MaxConns, maxConns)
+	config.MaxConns, config.MinConns = max(config.MaxConns, maxConns), max(config.MinConns, minConns)
 	config.ConnConfig.Tracer = &s.queries
 	// Bun writes literals into its statements: a cache of prepared statements would only thrash.
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -72,9 +74,11 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	config = config.Copy()
-	config.MaxConns, config.MinConns = writerConns, 0
-	// The write path's statements take arrays and always find their rows by index: planning each batch anew took a third of it.
+	config.MaxConns, config.MinConns = writerConns, writerConns
+	// The write path's statements take arrays and always find their rows by index: planning each batch anew took a third
+	// of it. A plan that is made once must not be that of a table that was small then.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
 	writer, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		pool.Close()
