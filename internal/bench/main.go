@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -125,5 +126,6 @@ func onFreshSite(ctx context.Context, binary string, o options, measure func(con
 		return nil, err
 	}
 	defer s.close()
+	syscall.Sync() // what building and the making of the site have left to write would be measured, too
 	return measure(ctx, s, o)
 }

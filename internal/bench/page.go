@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,6 +115,7 @@ func measureDeletion(ctx context.Context, s *site, o options) ([]result, error) 
 	if err != nil {
 		return nil, err
 	}
+	syscall.Sync() // filling has left hundreds of megabytes to the kernel; deleting is measured, not that
 	var calm, waits [2][]time.Duration
 	if err := s.bystanders(ctx, &calm, func(ctx context.Context) error { return rest(ctx, o.duration) }); err != nil {
 		return nil, err

@@ -105,18 +105,38 @@ func (s *Store) FinishDeletions(ctx context.Context) error {
 	}
 }
 
+// passDead walks over what a conversation has left in the index. The foreign key does the same when the row is deleted,
+// while it holds the owner: the first to pass marks what is dead, which took 1.4 s for 200,000 entries, and the next is quick.
+func (s *Store) passDead(ctx context.Context, owner int64, id string) error {
+	_, err := s.db.NewSelect().Model((*workLog)(nil)).Where("w.owner_id = ? AND w.conversation_id = ?", owner, id).Exists(ctx)
+	return mapError(err)
+}
+
 func (s *Store) finishDeletion(ctx context.Context, owner int64, id string) error {
+	if err := s.unfileAll(ctx, owner, id); err != nil {
+		return err
+	}
+	if err := s.passDead(ctx, owner, id); err != nil {
+		return err
+	}
+	return s.inBackgroundTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if _, err := s.lockOwners(ctx, tx, owner); err != nil {
+			return err
+		}
+		_, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ? AND c.id = ?", owner, id).Exec(ctx)
+		return err
+	})
+}
+
+// unfileAll takes the entries out of a conversation that nothing is written to any more.
+func (s *Store) unfileAll(ctx context.Context, owner int64, id string) error {
 	for after := int64(0); ; {
 		var seqs []int64
 		began := time.Now()
 		err := s.inBackgroundTx(ctx, func(ctx context.Context, tx bun.Tx) (err error) {
-			if _, err = s.lockOwners(ctx, tx, owner); err != nil {
-				return err
+			if _, err = s.lockOwners(ctx, tx, owner); err == nil {
+				seqs, err = unfile(ctx, tx, owner, id, after)
 			}
-			if seqs, err = unfile(ctx, tx, owner, id, after); err != nil || len(seqs) > 0 {
-				return err
-			}
-			_, err = tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ? AND c.id = ?", owner, id).Exec(ctx)
 			return err
 		})
 		if err != nil || len(seqs) == 0 {
