@@ -125,10 +125,13 @@ func (s *Service) ready(r *request, now time.Time) time.Duration {
 		return 0
 	}
 	w := &r.drafts[0].write
-	if w.Key == "" || w.Facts.Status != worklog.StatusWorking || !w.Facts.AskedAt.IsZero() || !w.Facts.AnsweredAt.IsZero() || s.limiter.Coalesce(w.Owner, w.Key) {
+	if w.Key == "" || w.Facts.Status != worklog.StatusWorking || !w.Facts.AskedAt.IsZero() || !w.Facts.AnsweredAt.IsZero() {
 		return 0
 	}
-	return coalescePause
+	if r.passed = r.passed || s.limiter.Coalesce(w.Owner, w.Key); !r.passed {
+		return coalescePause
+	}
+	return 0
 }
 
 // coalescePause is how often a held update of a running step asks whether its second is over.

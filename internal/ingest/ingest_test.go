@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
@@ -23,10 +25,19 @@ import (
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // clock is time that only the test moves; limiter, debounce and write path look at nothing else.
-type clock struct{ offset atomic.Int64 }
+type clock struct {
+	offset  atomic.Int64
+	stopped atomic.Pointer[time.Time]
+}
 
-func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) now() time.Time {
+	if at := c.stopped.Load(); at != nil {
+		return *at
+	}
+	return time.Now().Add(time.Duration(c.offset.Load()))
+}
 func (c *clock) move(d time.Duration) { c.offset.Add(int64(d)) }
+func (c *clock) stop()                { c.stopped.Store(new(c.now())) }
 
 // faulty is the real store with errors put in front.
 type faulty struct {
@@ -34,6 +45,8 @@ type faulty struct {
 	mu   sync.Mutex
 	errs []error
 	hang chan struct{} // Append waits for it
+	// locked gets each owner that somebody else has locked.
+	locked chan int64
 }
 
 func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []int64, error) {
@@ -50,7 +63,14 @@ func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []i
 	if err != nil {
 		return nil, nil, err
 	}
-	return f.Store.Append(ctx, b)
+	results, locked, err := f.Store.Append(ctx, b)
+	for _, owner := range locked {
+		select {
+		case f.locked <- owner:
+		default:
+		}
+	}
+	return results, locked, err
 }
 
 type bundle struct {
@@ -77,7 +97,7 @@ func setupWith(t *testing.T, change func(*ingest.Options)) *bundle {
 	t.Helper()
 	t.Parallel()
 	dsn := storetest.DSN(t)
-	b := &bundle{ctx: t.Context(), dsn: dsn, store: &faulty{Store: storetest.Open(t, dsn)}, clock: &clock{}, hints: make(chan int64, 1000)}
+	b := &bundle{ctx: t.Context(), dsn: dsn, store: &faulty{Store: storetest.Open(t, dsn), locked: make(chan int64, 1)}, clock: &clock{}, hints: make(chan int64, 1000)}
 	b.limiter = limit.New(limit.Options{PerMinute: perMinute, Import: 10, Now: b.clock.now})
 	b.me = b.user(t, "ann@example.org")
 	o := ingest.Options{Log: slog.New(slog.DiscardHandler), Now: b.clock.now}
@@ -360,6 +380,36 @@ func TestARunningStepChangesAtMostOnceASecond(t *testing.T) {
 	_, rows := b.flushed(t)
 	if len(rows) != 1 || rows[0].Status != worklog.StatusSuccess {
 		t.Errorf("rows %+v", rows)
+	}
+}
+
+// With the limiter's clock at rest a step that has had its change of this second waits for ever.
+func TestAStepThatMeetsALockDoesNotWaitForItsNextSecond(t *testing.T) {
+	b := setupWith(t, func(o *ingest.Options) { o.Now = time.Now })
+	b.append(t, b.me, worklog.Draft{Title: "makes the stats row"})
+	conn, err := pgx.Connect(b.ctx, b.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	if _, err := conn.Exec(b.ctx, "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(b.ctx, "SELECT 1 FROM work_log_stats FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.stop()
+	stored := make(chan []worklog.Receipt, 1)
+	go func() {
+		receipts, _ := b.Append(b.ctx, b.me, []worklog.Draft{{Title: "Bash: make", Key: "k", Status: worklog.StatusWorking}})
+		stored <- receipts
+	}()
+	<-b.store.locked
+	if _, err := conn.Exec(b.ctx, "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if receipts := <-stored; len(receipts) != 1 || receipts[0].Outcome != worklog.OutcomeStored {
+		t.Errorf("receipts %+v", receipts)
 	}
 }
 
