@@ -86,11 +86,11 @@ type Server struct {
 	throttle  *account.Throttle
 	exports   chan struct{} // one slot each
 	buffers   pages
-	totals    totals
+	totals    *totals
 	boards    boards
 	counter   func()
 	started   time.Time
-	threads   threads
+	threads   *threads
 	draining  atomic.Bool
 }
 
@@ -100,8 +100,9 @@ func New(d Deps) *Server {
 		store: d.Store, ingest: d.Ingest, hub: d.Hub, api: d.API, cfg: d.Config, log: d.Log, version: d.Version,
 		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe, sweeper: d.Sweeper, archive: d.Archive,
 		origin: http.NewCrossOriginProtection(), passwords: account.NewPasswords(), throttle: account.NewThrottle(),
-		tokens: newTokenCache(), exports: make(chan struct{}, exportsAtOnce), totals: totals{store: d.Store}, threads: threads{store: d.Store},
+		tokens: newTokenCache(), exports: make(chan struct{}, exportsAtOnce),
 	}
+	s.totals, s.threads = s.newTotals(), s.newThreads()
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -383,24 +383,17 @@ func TestTotalsAreAskedForOncePerNews(t *testing.T) {
 	t.Parallel()
 	x := newLiveSite(t)
 	x.write(numbered(1, "c")...)
-	id, before := x.conversation("c"), time.Now()
-	totals := &totals{store: x.store}
-	first, err := totals.of(x.ctx, x.user.ID, id, before)
-	if err != nil || first.EntryCount != 1 {
-		t.Fatalf("%+v, %v", first, err)
+	c, before := readConversation{x.user.ID, x.conversation("c")}, time.Now()
+	totals := atOnce(x.server.newTotals())
+	if first := answer(t, totals, c, before); first.EntryCount != 1 {
+		t.Fatalf("%+v", first)
 	}
 	x.write(worklog.Draft{Title: "more", Conversation: "c"})
-	if again, _ := totals.of(x.ctx, x.user.ID, id, before); again.EntryCount != 1 {
+	if again := answer(t, totals, c, before); again.EntryCount != 1 {
 		t.Errorf("for the same news it asked again: %d", again.EntryCount)
 	}
-	if later, _ := totals.of(x.ctx, x.user.ID, id, time.Now()); later.EntryCount != 2 {
+	if later := answer(t, totals, c, time.Now()); later.EntryCount != 2 {
 		t.Errorf("after more news it says %d", later.EntryCount)
-	}
-	for i := range maxTotals + 10 {
-		totals.total(strconv.Itoa(i))
-	}
-	if n := len(totals.byID); n > maxTotals {
-		t.Errorf("%d conversations are remembered", n)
 	}
 }
 

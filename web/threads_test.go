@@ -98,23 +98,17 @@ func TestTheListOfConversationsIsAskedForOncePerNews(t *testing.T) {
 	x := newLiveSite(t)
 	x.write(numbered(1, "c")...)
 	before := time.Now()
-	all := &threads{store: x.store}
-	first, err := all.of(x.ctx, x.user.ID, before, before)
-	if err != nil || strings.Count(first, "<a ") != 1 {
-		t.Fatalf("%v: %s", err, first)
+	all := atOnce(x.server.newThreads())
+	first := answer(t, all, x.user.ID, before)
+	if strings.Count(first.html, "<a ") != 1 {
+		t.Fatalf("%s", first.html)
 	}
 	x.write(numbered(1, "d")...)
-	if again, _ := all.of(x.ctx, x.user.ID, before, before); again != first {
+	if again := answer(t, all, x.user.ID, before); again != first {
 		t.Error("for the same news it asked again")
 	}
-	if later, _ := all.of(x.ctx, x.user.ID, time.Now(), before); strings.Count(later, "<a ") != 2 {
-		t.Errorf("after more news it says %s", later)
-	}
-	for i := range int64(maxThreads + 10) {
-		all.list(i)
-	}
-	if n := len(all.byUser); n > maxThreads {
-		t.Errorf("the lists of %d users are remembered", n)
+	if later := answer(t, all, x.user.ID, time.Now()); strings.Count(later.html, "<a ") != 2 {
+		t.Errorf("after more news it says %s", later.html)
 	}
 }
 

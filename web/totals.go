@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"sync"
 	"time"
 
 	"github.com/worklogdev/worklog/internal/sse"
@@ -11,81 +10,45 @@ import (
 	"github.com/worklogdev/worklog/web/view"
 )
 
-// maxTotals bounds the conversations that are remembered; beyond it the memory starts anew.
-const maxTotals = 1000
-
-// totalsTimeout bounds one question for totals. They are told again after the next news.
-const totalsTimeout = 5 * time.Second
-
-// totals shares what open pages of the same conversation say about it: however many there are, they ask the database
-// once for the same news.
-type totals struct {
-	store *store.Store
-
-	mu   sync.Mutex
-	byID map[string]*total
+// readConversation is a conversation as a reader sees it.
+type readConversation struct {
+	reader int64
+	id     string
 }
 
-type total struct {
-	mu   sync.Mutex
-	conv store.Conversation
-	at   time.Time // when it was asked for; zero: never
-}
+// totals are what open pages of the same conversation say about it.
+type totals = latest[readConversation, store.Conversation]
 
-// of returns the conversation as it was after since, or later.
-func (t *totals) of(ctx context.Context, owner int64, id string, since time.Time) (store.Conversation, error) {
-	x := t.total(id)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.at.After(since) {
-		return x.conv, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, totalsTimeout)
-	defer cancel()
-	at := time.Now()
-	conv, err := t.store.Conversation(ctx, owner, id)
-	if err == nil {
-		x.conv, x.at = conv, at
-	}
-	return conv, err
-}
-
-func (t *totals) total(id string) *total {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if x := t.byID[id]; x != nil {
-		return x
-	}
-	if t.byID == nil || len(t.byID) >= maxTotals {
-		t.byID = map[string]*total{}
-	}
-	x := &total{}
-	t.byID[id] = x
-	return x
+func (s *Server) newTotals() *totals {
+	return &totals{spawn: s.hub.Go, ask: func(ctx context.Context, c readConversation, _ store.Conversation) (store.Conversation, error) {
+		return s.store.Conversation(ctx, c.reader, c.id)
+	}}
 }
 
 // Settled tells a page what has come of the news beyond its rows. A failure costs nothing but that: the next news brings
 // it.
-func (st *pageStream) Settled(ctx context.Context, since time.Time) error {
-	if err := st.tellFacts(ctx); err != nil {
-		return err
+func (st *pageStream) Settled(ctx context.Context, since time.Time) (done bool, err error) {
+	facts, err := st.tellFacts(ctx, since)
+	if err != nil {
+		return true, err
 	}
-	return st.tellThreads(ctx, since)
+	threads, err := st.tellThreads(since)
+	return facts && threads, err
 }
 
 // tellFacts tells a conversation's page its new totals.
-func (st *pageStream) tellFacts(ctx context.Context) error {
+func (st *pageStream) tellFacts(ctx context.Context, since time.Time) (done bool, err error) {
 	if st.q.Conversation == "" || !st.flushed.After(st.told) {
-		return nil
+		return true, nil
 	}
-	conv, err := st.s.totals.of(ctx, st.q.Owner, st.q.Conversation, st.flushed)
-	if err != nil {
-		return nil
+	conv, ready, err := st.s.totals.of(readConversation{st.q.Owner, st.q.Conversation}, since)
+	if !ready || err != nil {
+		return ready, nil
 	}
+	st.told = since
 	var b bytes.Buffer
 	if err := view.FactsUpdate(conversationOf(conv, st.user, st.s.now())).Render(ctx, &b); err != nil {
-		return nil
+		return true, nil
 	}
-	st.told = st.flushed
-	return st.Send(sse.Event{Name: "stats", Data: b.String(), NoID: true})
+	return true, st.Send(sse.Event{Name: "stats", Data: b.String(), NoID: true})
 }

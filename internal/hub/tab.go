@@ -19,8 +19,9 @@ type Output interface {
 	// Ping sends a sign of life that carries the cursor.
 	Ping(cursor int64) error
 	// Settled is called once within Options.Settle after the feed has had news, however many and whether the tab shows
-	// them or not: the place for totals. Since is when the last of them was seen.
-	Settled(ctx context.Context, since time.Time) error
+	// them or not: the place for totals. Since is when the last of them was seen. It must not wait, since frames wait
+	// for it: when it is not done it is called again soon, with the same since.
+	Settled(ctx context.Context, since time.Time) (done bool, err error)
 }
 
 // Tab is one open page, or one stream of a program.
@@ -50,20 +51,16 @@ func (t *Tab) Serve(ctx context.Context, out Output) End {
 
 func (t *Tab) serve(ctx context.Context, out Output) End {
 	ping := time.Now().Add(jitter(t.hub.o.Ping))
-	var settle, since time.Time // zero: there was nothing since Settled
-	timer := time.NewTimer(t.wait(ping, settle))
+	var settle settling
+	timer := time.NewTimer(t.wait(ping, settle.due))
 	defer timer.Stop()
 	for {
 		before := t.cursor
 		if end := t.drain(ctx, out); end != 0 {
 			return end
 		}
-		if t.cursor != before {
-			since = time.Now()
-		}
-		if t.cursor != before && settle.IsZero() {
-			settle = since.Add(t.hub.o.Settle)
-			timer.Reset(t.wait(ping, settle))
+		if t.cursor != before && settle.news(t.hub.o.Settle) {
+			timer.Reset(t.wait(ping, settle.due))
 		}
 		select {
 		case <-ctx.Done():
@@ -77,9 +74,8 @@ func (t *Tab) serve(ctx context.Context, out Output) End {
 		switch {
 		case !now.Before(t.until):
 			return EndAged
-		case !settle.IsZero() && !now.Before(settle):
-			settle = time.Time{}
-			err = out.Settled(ctx, since)
+		case settle.isDue(now):
+			err = settle.tell(ctx, out, now, t.hub.o.Settle)
 		case !now.Before(ping):
 			ping = now.Add(jitter(t.hub.o.Ping))
 			err = out.Ping(t.cursor)
@@ -87,8 +83,47 @@ func (t *Tab) serve(ctx context.Context, out Output) End {
 		if err != nil {
 			return endOf(err)
 		}
-		timer.Reset(t.wait(ping, settle))
+		timer.Reset(t.wait(ping, settle.due))
 	}
+}
+
+// settleAgain is when an output that was not done is asked again.
+const settleAgain = 25 * time.Millisecond
+
+// settling is when a tab is to be told what has come of the news.
+type settling struct {
+	due   time.Time // zero: there was nothing since
+	since time.Time // of the last news
+	asked time.Time // the since that is being told; zero: none
+}
+
+// news notes that there was some, and reports whether that makes something due.
+func (s *settling) news(within time.Duration) bool {
+	s.since = time.Now()
+	if !s.due.IsZero() {
+		return false
+	}
+	s.due = s.since.Add(within)
+	return true
+}
+
+func (s *settling) isDue(now time.Time) bool { return !s.due.IsZero() && !now.Before(s.due) }
+
+// tell calls Settled. News that has come while it was not done is told next time.
+func (s *settling) tell(ctx context.Context, out Output, now time.Time, within time.Duration) error {
+	if s.asked.IsZero() {
+		s.asked = s.since
+	}
+	done, err := out.Settled(ctx, s.asked)
+	switch {
+	case !done:
+		s.due = now.Add(settleAgain)
+	case s.since.After(s.asked):
+		s.due, s.asked = now.Add(within), time.Time{}
+	default:
+		s.due, s.asked = time.Time{}, time.Time{}
+	}
+	return err
 }
 
 // wait is how long it takes until the tab has to do something by itself.

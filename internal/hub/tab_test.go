@@ -86,6 +86,35 @@ func TestTotalsAreToldOnceASecondAtMost(t *testing.T) {
 	})
 }
 
+// Somebody has to be asked for the totals. Entries do not wait for that, and more news does not put it off.
+func TestTotalsThatAreNotReadyHoldUpNoEntriesAndComeSoon(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		p := w.open(watch(1, "s", "a", 0))
+		p.mu.Lock()
+		p.undone = 3
+		p.mu.Unlock()
+		began := time.Now()
+		for n := range 55 { // news every 20 ms until after the totals
+			w.commit(1, "")
+			synctest.Wait()
+			if got := len(p.revs()); got != n+1 {
+				t.Fatalf("%d of %d entries have arrived", got, n+1)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		synctest.Wait()
+		if n, since := p.told(); n != 1 || since.Sub(began) > time.Second+10*time.Millisecond {
+			t.Errorf("%d totals, of %v after the first news", n, since.Sub(began))
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n, _ := p.told(); n != 2 {
+			t.Errorf("what came meanwhile was told %d times, want once", n-1)
+		}
+	})
+}
+
 func TestTotalsAreToldAlsoToTabsThatShowNoneOfTheNews(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{}, func(w *world) {

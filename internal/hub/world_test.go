@@ -192,6 +192,7 @@ type page struct {
 	flushes int
 	pings   []int64
 	settled int
+	undone  int           // how often Settled is not done
 	since   time.Time     // of the last Settled
 	stuck   chan struct{} // while it is not nil, a flush waits for it, at most writeDeadline
 }
@@ -234,12 +235,23 @@ func (p *page) Ping(cursor int64) error {
 	return nil
 }
 
-func (p *page) Settled(_ context.Context, since time.Time) error {
+func (p *page) Settled(_ context.Context, since time.Time) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.undone > 0 {
+		p.undone--
+		return false, nil
+	}
 	p.settled++
 	p.since = since
-	return nil
+	return true, nil
+}
+
+// told is how many totals the page has, and of when the last are.
+func (p *page) told() (n int, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settled, p.since
 }
 
 func (p *page) revs() []int64 {

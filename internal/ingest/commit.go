@@ -121,17 +121,14 @@ func (s *Service) ready(r *request, now time.Time) time.Duration {
 	if wait := r.notUntil.Sub(now); wait > 0 {
 		return wait
 	}
-	if len(r.drafts) != 1 {
-		return 0
-	}
 	w := &r.drafts[0].write
-	if w.Key == "" || w.Facts.Status != worklog.StatusWorking || !w.Facts.AskedAt.IsZero() || !w.Facts.AnsweredAt.IsZero() {
+	if len(r.drafts) != 1 || w.Key == "" || w.Facts.Status != worklog.StatusWorking || !w.Facts.AskedAt.IsZero() || !w.Facts.AnsweredAt.IsZero() {
 		return 0
 	}
-	if r.passed = r.passed || s.limiter.Coalesce(w.Owner, w.Key); !r.passed {
-		return coalescePause
+	if r.passed = r.passed || s.limiter.Coalesce(w.Owner, w.Key); r.passed {
+		return 0
 	}
-	return 0
+	return coalescePause
 }
 
 // coalescePause is how often a held update of a running step asks whether its second is over.

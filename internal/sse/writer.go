@@ -73,7 +73,7 @@ func (w *Writer) Ping(cursor int64) error {
 }
 
 // Settled does nothing.
-func (w *Writer) Settled(context.Context, time.Time) error { return nil }
+func (w *Writer) Settled(context.Context, time.Time) (bool, error) { return true, nil }
 
 // Written is how many bytes were written in all.
 func (w *Writer) Written() int64 { return w.total }
