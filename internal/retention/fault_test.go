@@ -276,3 +276,58 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// cutLock ends the connection that holds the lock of retention.
+func (w *world) cutLock() {
+	w.t.Helper()
+	n := one[int](w, `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = x'776c7377'::int
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if n != 1 {
+		w.t.Errorf("%d connections hold the lock", n)
+	}
+}
+
+// The lock goes with its connection. Whoever is the next to sweep deletes objects that no entry points to, and must not
+// take one that the first is just about to fill.
+func TestASweepThatLostItsLockLosesNoPayload(t *testing.T) {
+	w := setup(t)
+	draft := w.aged(31, "cold")
+	id := w.log(w.ann, draft, w.aged(8, "warm"))[0]
+	s := w.infect()
+	first := w.sweeper
+	s.put = func(string) error {
+		w.cutLock()
+		s.put = full
+		_, err := w.newSweeper().Run(w.ctx, retention.Options{})
+		s.put = nil
+		return err
+	}
+	r, err := first.Run(w.ctx, retention.Options{})
+	w.check()
+	if err != nil || r.State != store.SweepFailed || r.Cold != 0 {
+		t.Errorf("the sweep without a lock: %+v, %v", r.Sweep, err)
+	}
+	w.wantWhole(w.ann, id, draft)
+	if r := w.sweep(); r.State != store.SweepDone || r.Cold != 1 {
+		t.Errorf("the next one: %+v", r.Sweep)
+	}
+	w.wantWhole(w.ann, id, draft)
+	if n := one[int](w, "SELECT count(*) FROM archive_objects"); n != 1 || len(w.files()) != 1 {
+		t.Errorf("%d objects are known, there are %v", n, w.files())
+	}
+}
+
+func TestASweepThatLostItsLockStops(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(100, "gone"), w.aged(31, "cold"), w.aged(8, "warm"))
+	s := w.infect()
+	s.put = func(string) error {
+		w.cutLock()
+		return nil
+	}
+	r := w.sweep()
+	if r.State != store.SweepFailed || !strings.Contains(r.Error, "lock") || len(r.Steps) != 3 {
+		t.Errorf("report %+v, steps %+v", r.Sweep, r.Steps)
+	}
+	w.want(w.ann, "cold:hot warm:hot")
+}

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/worklogdev/worklog/internal/store"
@@ -28,12 +29,24 @@ func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, se
 	if err := p.store.CreateObject(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := p.archive.Write(ctx, o, data); err != nil {
+	err = p.archive.Write(ctx, o, data)
+	if err == nil {
+		err = p.alone(ctx) // writing may have taken a minute
+	}
+	if err != nil {
 		_ = p.drop(ctx, o) // the next sweep tries again: the object is known
 		return nil, err
 	}
 	p.report.StoredBytes += o.Bytes
-	moved := int64(0)
+	moved, err := p.empty(ctx, st, due, o, payloads)
+	if moved == 0 { // all have changed meanwhile, or none could
+		return rest, errors.Join(err, p.drop(ctx, o))
+	}
+	return rest, err
+}
+
+// empty takes payloads off their rows once their object is safe, and returns how many.
+func (p *pass) empty(ctx context.Context, st step, due store.Due, o store.ArchiveObject, payloads []store.Payload) (moved int64, err error) {
 	for part := range slices.Chunk(payloads, batchEntries) {
 		err := p.batch(ctx, func() (store.Moved, error) {
 			m, err := p.store.ArchiveEntries(ctx, o, part, st.to, due)
@@ -41,13 +54,10 @@ func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, se
 			return m, err
 		})
 		if err != nil {
-			return nil, err
+			return moved, err
 		}
 	}
-	if moved == 0 { // all have changed meanwhile
-		return rest, p.drop(ctx, o)
-	}
-	return rest, nil
+	return moved, nil
 }
 
 // without returns the numbers of entries that have no payload.
@@ -72,18 +82,23 @@ func (p *pass) remove(ctx context.Context, owner int64, seqs []int64, due store.
 
 // drop deletes an object that no entry points to.
 func (p *pass) drop(ctx context.Context, o store.ArchiveObject) error {
-	if err := p.Sweeper.drop(ctx, o.Name); err != nil {
-		return err
+	dropped, err := p.Sweeper.drop(ctx, o.Name)
+	if dropped {
+		p.report.DroppedBytes += o.Bytes
 	}
-	p.report.DroppedBytes += o.Bytes
-	return nil
+	return err
 }
 
-func (s *Sweeper) drop(ctx context.Context, name string) error {
-	if err := s.archive.Drop(ctx, name); err != nil {
-		return err
+// drop deletes an object unless entries point to it after all, and reports whether it has.
+func (s *Sweeper) drop(ctx context.Context, name string) (dropped bool, err error) {
+	ok, err := s.store.CondemnObject(ctx, name)
+	if err != nil || !ok {
+		return false, err
 	}
-	return s.store.ForgetObject(ctx, name)
+	if err := s.archive.Drop(ctx, name); err != nil {
+		return false, err
+	}
+	return true, s.store.ForgetObject(ctx, name)
 }
 
 // dropEmpty deletes the objects that a kill or an archive that was away has left behind.

@@ -139,11 +139,19 @@ func (p *pass) batch(ctx context.Context, f func() (store.Moved, error)) error {
 		if err := p.store.UpdateSweep(ctx, &p.report.Sweep); err != nil {
 			return err
 		}
-		if err := p.lost(ctx); err != nil {
-			return fmt.Errorf("the lock of the sweep is lost: %w", err)
+		if err := p.alone(ctx); err != nil {
+			return err
 		}
 	}
 	return pause(ctx, time.Since(began))
+}
+
+// alone returns errNotAlone unless this process is still the only one that may sweep.
+func (p *pass) alone(ctx context.Context) error {
+	if err := p.lost(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errNotAlone, err)
+	}
+	return nil
 }
 
 func (p *pass) tell() {

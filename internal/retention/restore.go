@@ -105,7 +105,7 @@ func (s *Sweeper) restoreOwner(ctx context.Context, owner int64, list []store.Pa
 	moved, empty, err := s.store.RestoreEntries(ctx, owner, whole, r.Until)
 	r.Entries += moved.Entries
 	for _, o := range empty {
-		if err := s.drop(ctx, o.Name); err != nil { // the next sweep does it
+		if _, err := s.drop(ctx, o.Name); err != nil { // the next sweep does it
 			s.settings.Log.Warn("an object that nobody needs stays for now", "error", err)
 		}
 	}

@@ -7,8 +7,9 @@
 // changes nothing: the next sweep finds what is still due.
 //
 // Decision: a payload is in two places while it moves, never in none. A sweep makes an object known, writes and
-// verifies it, and only then empties the rows; an object without rows is deleted before it is forgotten. What a kill
-// leaves behind is thus always an object that no row needs, and the next sweep begins with deleting those.
+// verifies it, and only then empties the rows; an object without rows is condemned, deleted and forgotten, in this order.
+// What a kill leaves behind is thus always an object that no row needs, and the next sweep begins with deleting those. A
+// sweep that has lost its lock without noticing can not empty rows into an object that the next one has condemned.
 package retention
 
 import (
@@ -48,6 +49,9 @@ const (
 	// maxOwners bounds the owners that a dry run names for each step.
 	maxOwners = 1000
 )
+
+// errNotAlone ends a sweep whose lock went with its connection: another process may have begun one.
+var errNotAlone = errors.New("the lock of the sweep is lost")
 
 // Settings say when and what to sweep. An entry is warm from the age Hot on, cold from Warm, and deleted at Cold.
 type Settings struct {
@@ -169,6 +173,9 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 			p.current().Error = explain(err)
 			problems = append(problems, string(st.name)+": "+explain(err))
 			s.settings.Log.Error("a step of the sweep was stopped, its entries stay as they are", "step", st.name, "error", err)
+			if errors.Is(err, errNotAlone) {
+				break
+			}
 		}
 	}
 	return p.finish(ctx, problems)
@@ -176,6 +183,9 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 
 // explain returns an error in words for people: those of the database are for the log.
 func explain(err error) string {
+	if errors.Is(err, errNotAlone) {
+		return errNotAlone.Error()
+	}
 	if e, ok := errors.AsType[*worklog.Error](err); ok {
 		return e.Message
 	}

@@ -114,8 +114,11 @@ func (s *Sweeper) orphan(ctx context.Context, r *VerifyReport, name string, prun
 	if !prune {
 		return nil
 	}
-	r.Pruned++
-	return s.drop(ctx, name)
+	dropped, err := s.drop(ctx, name)
+	if dropped {
+		r.Pruned++
+	}
+	return err
 }
 
 func named(list []string, name string) []string {

@@ -99,6 +99,14 @@ func (s *Store) ArchiveTotals(ctx context.Context) (objects, bytes int64, err er
 	return objects, bytes, mapError(err)
 }
 
+// CondemnObject says that an object is about to be deleted, and reports whether it may be: entries that point to it
+// forbid it, and none may point to it any more afterwards. One that nobody knows may go.
+func (s *Store) CondemnObject(ctx context.Context, name string) (ok bool, err error) {
+	err = s.pool.QueryRow(ctx, `WITH condemned AS (UPDATE archive_objects SET condemned = true WHERE name = $1 AND rows = 0 RETURNING name)
+		SELECT EXISTS (SELECT FROM condemned) OR NOT EXISTS (SELECT FROM archive_objects WHERE name = $1)`, name).Scan(&ok)
+	return ok, mapError(err)
+}
+
 // ForgetObject forgets an object that is deleted. One that entries point to is remembered, whatever the caller thinks.
 func (s *Store) ForgetObject(ctx context.Context, name string) error {
 	_, err := s.pool.Exec(ctx, "DELETE FROM archive_objects WHERE name = $1 AND rows = 0", name)
@@ -231,9 +239,15 @@ func (s *Store) ArchiveEntries(ctx context.Context, o ArchiveObject, payloads []
 		}
 		delta.count(to, moved.Entries)
 		delta.Bytes -= moved.Freed
-		_, err = tx.Exec(ctx, "UPDATE archive_objects SET rows = rows + $2 WHERE name = $1", o.Name, moved.Entries)
+		tag, err := tx.Exec(ctx, "UPDATE archive_objects SET rows = rows + $2 WHERE name = $1 AND NOT condemned", o.Name, moved.Entries)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = fmt.Errorf("archive object %s was deleted before entries could point to it", o.Name)
+		}
 		return err
 	})
+	if err != nil {
+		moved = Moved{}
+	}
 	return moved, err
 }
 

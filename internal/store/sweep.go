@@ -78,7 +78,12 @@ func (s *Store) LockRetention(ctx context.Context) (lost func(context.Context) e
 		release()
 		return nil, nil, mapError(err)
 	}
-	return func(ctx context.Context) error { return mapError(conn.Ping(ctx)) }, release, nil
+	lost = func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, commitCheckTimeout)
+		defer cancel()
+		return mapError(conn.Ping(ctx))
+	}
+	return lost, release, nil
 }
 
 func tryRetentionLock(ctx context.Context, conn *pgx.Conn) (ok bool, err error) {

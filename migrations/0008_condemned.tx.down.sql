@@ -1,0 +1,1 @@
+ALTER TABLE archive_objects DROP COLUMN condemned;
