@@ -8,26 +8,50 @@ import (
 	"github.com/worklogdev/worklog/internal/store"
 )
 
-// dropPage is how many left over objects are found with one query.
-const dropPage = 100
+const (
+	// dropPage is how many left over objects are found with one query.
+	dropPage = 100
+	// readEntries is how many payloads are read at a time. The size of the metadata is known only then: 64 KB of a draft
+	// may be 3 MB as PostgreSQL writes them out.
+	readEntries = 25
+)
 
-// cool moves the payloads of an owner's entries into one object and gives the entries their new status. It returns those
+// cool moves the payloads of an owner's entries into objects and gives the entries their new status. It returns those
 // that have no payload to move.
 func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, seqs []int64) (rest []int64, err error) {
-	payloads, err := p.store.Payloads(ctx, owner, seqs, due)
-	if err != nil {
-		return nil, err
+	var object []store.Payload
+	size := 0
+	for part := range slices.Chunk(seqs, readEntries) {
+		payloads, err := p.store.Payloads(ctx, owner, part, due)
+		if err != nil {
+			return nil, err
+		}
+		rest = append(rest, without(part, payloads)...)
+		for _, payload := range payloads {
+			n := len(payload.Details) + len(payload.Metadata)
+			if size+n > batchBytes {
+				if err := p.pack(ctx, st, due, object); err != nil {
+					return nil, err
+				}
+				object, size = nil, 0
+			}
+			object, size = append(object, payload), size+n
+		}
 	}
-	rest = without(seqs, payloads)
+	return rest, p.pack(ctx, st, due, object)
+}
+
+// pack moves payloads of one owner into an object, if there are any.
+func (p *pass) pack(ctx context.Context, st step, due store.Due, payloads []store.Payload) error {
 	if len(payloads) == 0 {
-		return rest, nil
+		return nil
 	}
-	o, data, err := p.archive.Pack(owner, payloads, p.now)
+	o, data, err := p.archive.Pack(payloads[0].Owner, payloads, p.now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.store.CreateObject(ctx, o); err != nil {
-		return nil, err
+		return err
 	}
 	err = p.archive.Write(ctx, o, data)
 	if err == nil {
@@ -35,14 +59,14 @@ func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, se
 	}
 	if err != nil {
 		_ = p.drop(ctx, o) // the next sweep tries again: the object is known
-		return nil, err
+		return err
 	}
 	p.report.StoredBytes += o.Bytes
 	moved, err := p.empty(ctx, st, due, o, payloads)
 	if moved == 0 { // all have changed meanwhile, or none could
-		return rest, errors.Join(err, p.drop(ctx, o))
+		return errors.Join(err, p.drop(ctx, o))
 	}
-	return rest, err
+	return err
 }
 
 // empty takes payloads off their rows once their object is safe, and returns how many.

@@ -272,3 +272,28 @@ func TestLateFactsOfAColdEntryLeaveItsPayloadInTheArchive(t *testing.T) {
 		t.Errorf("entry %+v", row)
 	}
 }
+
+// Ten thousand times 1e308 are 60 KB in a draft, hardly anything as PostgreSQL compresses them, and 3 MB as it writes them
+// out: neither the memory of a sweep nor an object may grow with that.
+func TestMetadataThatUnpacksHugeIsArchivedInPieces(t *testing.T) {
+	w := setup(t)
+	numbers := make([]any, 10_000)
+	for i := range numbers {
+		numbers[i] = 1e308
+	}
+	at := w.now.Add(-31 * day)
+	var drafts []worklog.Draft
+	for i := range 3 {
+		drafts = append(drafts, worklog.Draft{Title: fmt.Sprintf("%02d", i), LoggedAt: &at, Metadata: worklog.Metadata{"numbers": numbers}})
+	}
+	ids := w.log(w.ann, drafts...)
+	if r := w.sweep(); r.State != store.SweepDone || r.Cold != 3 {
+		t.Fatalf("report %+v", r.Sweep)
+	}
+	if n := one[int](w, "SELECT max(entries) FROM archive_objects"); n != 1 {
+		t.Errorf("an object has %d entries of 3 MB", n)
+	}
+	if row := w.read(w.ann, ids[2]); row.Archive != worklog.ArchiveRead || len(row.Metadata) != 1 {
+		t.Errorf("the last one is %q", row.Archive)
+	}
+}
