@@ -60,7 +60,7 @@ func boardOf(d *store.Dashboard, r rollup.Range) view.Board {
 		})
 	}
 	for _, tier := range worklog.StorageStatuses() {
-		b.Storage = append(b.Storage, view.BoardTier{Name: tier, Entries: d.Totals.Entries[tier]})
+		b.Storage = append(b.Storage, view.BoardTier{Name: tier, Entries: d.Totals.Entries[tier], Bytes: d.TierBytes[tier]})
 	}
 	if sw := d.Sweep; sw != nil {
 		b.Sweep = view.BoardSweep{

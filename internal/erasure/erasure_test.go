@@ -19,6 +19,7 @@ import (
 	"github.com/worklogdev/worklog/internal/erasure"
 	"github.com/worklogdev/worklog/internal/ledger"
 	"github.com/worklogdev/worklog/internal/retention"
+	"github.com/worklogdev/worklog/internal/rollup"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/worklog"
@@ -135,6 +136,16 @@ func TestErasureTakesTheArchiveWithIt(t *testing.T) {
 	stats, err := w.store.Stats(t.Context(), w.user.ID)
 	if err != nil || stats.Stored != 50 || stats.Bytes != 0 || stats.Entries[worklog.StorageCold]+stats.Entries[worklog.StorageHot] != 0 {
 		t.Errorf("%+v, %v", stats, err)
+	}
+	day, _ := rollup.RangeNamed("24h")
+	d, err := w.store.Dashboard(t.Context(), day, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tier, bytes := range d.TierBytes {
+		if bytes != 0 {
+			t.Errorf("%d bytes are %s still", bytes, tier)
+		}
 	}
 }
 

@@ -142,6 +142,10 @@ func (w *world) check() {
 			FROM work_logs w WHERE w.owner_id = s.owner_id)`,
 		"counters of bytes": `SELECT count(*) FROM work_log_stats s WHERE bytes <> (SELECT COALESCE(sum(octet_length(title) + octet_length(details) +
 			COALESCE(octet_length(details_z), 0) + octet_length(metadata::text)), 0) FROM work_logs w WHERE w.owner_id = s.owner_id)`,
+		"counters of bytes per storage status": `SELECT count(*) FROM work_log_stats s WHERE (warm_bytes, cold_bytes, archived_bytes) <> (SELECT
+			COALESCE(sum(size) FILTER (WHERE storage_status = 'warm'), 0), COALESCE(sum(size) FILTER (WHERE storage_status = 'cold'), 0),
+			COALESCE(sum(size) FILTER (WHERE storage_status = 'archived'), 0) FROM (SELECT w.storage_status, octet_length(title) + octet_length(details) +
+			COALESCE(octet_length(details_z), 0) + octet_length(metadata::text) AS size FROM work_logs w WHERE w.owner_id = s.owner_id) w)`,
 		"counters of conversations": `SELECT count(*) FROM conversations c WHERE (entry_count, working_count, error_count) <> (SELECT count(*),
 			count(*) FILTER (WHERE status = 'working'), count(*) FILTER (WHERE status = 'error') FROM work_logs w WHERE w.owner_id = c.owner_id AND w.conversation_id = c.id)`,
 		"rows of archive objects": `SELECT count(*) FROM archive_objects o WHERE rows <> (SELECT count(*) FROM work_logs w WHERE w.archive_url = o.name)`,

@@ -53,17 +53,19 @@ const (
 
 	// sqlCloseStats is statsUpsert for many owners at once: as literals, their parsing alone cost a millisecond.
 	sqlCloseStats = `INSERT INTO work_log_stats AS st (owner_id, last_rev, last_logged_at, stored, updated, unchanged, merged, limited, limited_noted,
-			invalid, hot, warm, cold, archived, bytes, redacted, cut, day, day_bytes)
-		SELECT v.*, $18::date, GREATEST(v.bytes, 0) FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[],
+			invalid, hot, warm, cold, archived, bytes, redacted, cut, warm_bytes, cold_bytes, archived_bytes, day, day_bytes)
+		SELECT v.*, $21::date, GREATEST(v.bytes, 0) FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[],
 			$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-			$16::bigint[], $17::bigint[])
-			AS v (owner, rev, logged, stored, updated, unchanged, merged, limited, noted, invalid, hot, warm, cold, archived, bytes, redacted, cut)
+			$16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[])
+			AS v (owner, rev, logged, stored, updated, unchanged, merged, limited, noted, invalid, hot, warm, cold, archived, bytes, redacted, cut,
+			warm_bytes, cold_bytes, archived_bytes)
 		ON CONFLICT (owner_id) DO UPDATE SET last_rev = EXCLUDED.last_rev, last_logged_at = GREATEST(st.last_logged_at, EXCLUDED.last_logged_at),
 			stored = st.stored + EXCLUDED.stored, updated = st.updated + EXCLUDED.updated, unchanged = st.unchanged + EXCLUDED.unchanged,
 			merged = st.merged + EXCLUDED.merged, limited = st.limited + EXCLUDED.limited, limited_noted = st.limited_noted + EXCLUDED.limited_noted,
 			invalid = st.invalid + EXCLUDED.invalid, hot = st.hot + EXCLUDED.hot, warm = st.warm + EXCLUDED.warm, cold = st.cold + EXCLUDED.cold,
 			archived = st.archived + EXCLUDED.archived, bytes = st.bytes + EXCLUDED.bytes, redacted = st.redacted + EXCLUDED.redacted,
-			cut = st.cut + EXCLUDED.cut, day = EXCLUDED.day,
+			cut = st.cut + EXCLUDED.cut, warm_bytes = st.warm_bytes + EXCLUDED.warm_bytes, cold_bytes = st.cold_bytes + EXCLUDED.cold_bytes,
+			archived_bytes = st.archived_bytes + EXCLUDED.archived_bytes, day = EXCLUDED.day,
 			day_bytes = EXCLUDED.day_bytes + CASE WHEN st.day = EXCLUDED.day THEN st.day_bytes ELSE 0 END`
 
 	sqlUpdateEntries = `UPDATE work_logs w SET rev = v.rev, status = v.status, type = v.type, tool = v.tool, title = v.title, details = v.details,
@@ -254,14 +256,17 @@ func (p *plan) write(ctx context.Context, conn *pgxpool.Conn) error {
 func (p *plan) queueStats(b *pgx.Batch) {
 	var owner, rev []int64
 	var logged []*time.Time
-	counts := make([][]int64, 14)
+	counts := make([][]int64, 17)
 	for _, id := range p.owners { // ascending, as the locks were taken
 		d := p.deltas[id]
 		if d == nil {
 			continue
 		}
 		owner, rev, logged = append(owner, d.OwnerID), append(rev, d.LastRev), append(logged, d.LastLoggedAt)
-		for i, n := range [14]int64{d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes, d.Redacted, d.Cut} {
+		for i, n := range [17]int64{
+			d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes, d.Redacted, d.Cut,
+			d.WarmBytes, d.ColdBytes, d.ArchivedBytes,
+		} {
 			counts[i] = append(counts[i], n)
 		}
 	}
@@ -286,7 +291,10 @@ func (s *Store) statsUpsert(deltas []*statsRow) string {
 
 // counters are the columns of work_log_stats that only grow by addition.
 func counters() []bun.Ident {
-	return []bun.Ident{"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes", "redacted", "cut"}
+	return []bun.Ident{
+		"stored", "updated", "unchanged", "merged", "limited", "limited_noted", "invalid", "hot", "warm", "cold", "archived", "bytes", "redacted", "cut",
+		"warm_bytes", "cold_bytes", "archived_bytes",
+	}
 }
 
 func (p *plan) queueConversations(b *pgx.Batch) {

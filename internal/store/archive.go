@@ -208,7 +208,7 @@ func (s *Store) Payloads(ctx context.Context, owner int64, seqs []int64, d Due) 
 const sqlArchive = `UPDATE work_logs w SET storage_status = $5, expires_at = NULL, archived_at = $6::timestamptz, archive_url = $7, details = '',
 	details_z = NULL, compression_level = 0, details_bytes = COALESCE(w.details_bytes, octet_length(w.details)), metadata = '{}'
 	FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS v (seq, rev, was)
-	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND w.storage_status || '' = v.was AND w.archive_url IS NULL AND %s RETURNING w.seq`
+	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND w.storage_status || '' = v.was AND w.archive_url IS NULL AND %s RETURNING w.seq, ` + sqlBytes
 
 // ArchiveEntries takes the payloads off rows whose object is written and verified, and gives the rows their new status.
 // Those that have changed since they were read stay as they are.
@@ -228,17 +228,20 @@ func (s *Store) ArchiveEntries(ctx context.Context, o ArchiveObject, payloads []
 		if err != nil {
 			return err
 		}
-		done, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-		if err != nil || len(done) == 0 {
+		var seq, size int64
+		_, err = pgx.ForEachRow(rows, []any{&seq, &size}, func() error {
+			was, freed := bySeq[seq].Status, bySeq[seq].Bytes-emptyMetadata
+			moved.Entries++
+			moved.Freed += freed
+			delta.count(was, -1)
+			delta.weigh(was, -size-freed)
+			delta.weigh(to, size)
+			return nil
+		})
+		if err != nil || moved.Entries == 0 {
 			return err
 		}
-		for _, seq := range done {
-			moved.Entries++
-			moved.Freed += bySeq[seq].Bytes - emptyMetadata
-			delta.count(bySeq[seq].Status, -1)
-		}
 		delta.count(to, moved.Entries)
-		delta.Bytes -= moved.Freed
 		tag, err := tx.Exec(ctx, "UPDATE archive_objects SET rows = rows + $2 WHERE name = $1 AND NOT condemned", o.Name, moved.Entries)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = fmt.Errorf("archive object %s was deleted before entries could point to it", o.Name)
@@ -261,18 +264,22 @@ func (s *Store) AgeEntries(ctx context.Context, owner int64, seqs []int64, to wo
 	sql := `UPDATE work_logs w SET storage_status = $3, expires_at = NULL, archived_at = COALESCE(w.archived_at, $4::timestamptz) FROM work_logs old
 		WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND old.owner_id = w.owner_id AND old.seq = w.seq
 		AND (w.archive_url IS NOT NULL OR w.status = 'working' OR (w.details = '' AND w.details_z IS NULL AND w.metadata = '{}'))
-		AND ` + cond + " RETURNING old.storage_status"
+		AND ` + cond + " RETURNING old.storage_status, " + sqlBytes
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
 		rows, err := tx.Query(ctx, sql, append([]any{owner, seqs, string(to), d.Now}, args...)...)
 		if err != nil {
 			return err
 		}
-		was, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		for _, status := range was {
-			delta.count(worklog.StorageStatus(status), -1)
+		var was string
+		var size int64
+		_, err = pgx.ForEachRow(rows, []any{&was, &size}, func() error {
+			delta.count(worklog.StorageStatus(was), -1)
+			delta.weigh(worklog.StorageStatus(was), -size)
+			delta.weigh(to, size)
 			moved.Entries++
-		}
+			return nil
+		})
 		delta.count(to, moved.Entries)
 		return err
 	})

@@ -35,6 +35,7 @@ type Dashboard struct {
 	Ledger       worklog.Counts // of the window
 	Redacted     int64
 	Totals       worklog.Stats
+	TierBytes    map[worklog.StorageStatus]int64 // of Totals.Bytes
 	AllRedacted  int64
 	Users        int64 // who have ever written
 	Behind       time.Duration
@@ -111,6 +112,7 @@ const (
 	sqlDashboardTotals = `SELECT COALESCE(sum(stored), 0)::bigint, COALESCE(sum(updated), 0)::bigint, COALESCE(sum(unchanged), 0)::bigint,
 		COALESCE(sum(merged), 0)::bigint, COALESCE(sum(limited), 0)::bigint, COALESCE(sum(invalid), 0)::bigint, COALESCE(sum(hot), 0)::bigint,
 		COALESCE(sum(warm), 0)::bigint, COALESCE(sum(cold), 0)::bigint, COALESCE(sum(archived), 0)::bigint, COALESCE(sum(bytes), 0)::bigint,
+		COALESCE(sum(warm_bytes), 0)::bigint, COALESCE(sum(cold_bytes), 0)::bigint, COALESCE(sum(archived_bytes), 0)::bigint,
 		COALESCE(sum(redacted), 0)::bigint, COALESCE(sum(cut), 0)::bigint, max(last_logged_at), count(*) FILTER (WHERE stored > 0), pg_database_size(current_database()) FROM work_log_stats`
 
 	sqlDashboardSweep = `SELECT state, started_at, finished_at, warm, cold, archived, deleted, freed_bytes, error FROM sweeps ORDER BY started_at DESC LIMIT 1`
@@ -239,7 +241,7 @@ func (d *Dashboard) readTools(rows pgx.Rows) error {
 func (d *Dashboard) readTotals(row pgx.Row) error {
 	var st statsRow
 	err := row.Scan(&st.Stored, &st.Updated, &st.Unchanged, &st.Merged, &st.Limited, &st.Invalid, &st.Hot, &st.Warm, &st.Cold, &st.Archived, &st.Bytes,
-		&d.AllRedacted, &st.Cut, &st.LastLoggedAt, &d.Users, &d.DatabaseSize)
-	d.Totals = st.stats()
+		&st.WarmBytes, &st.ColdBytes, &st.ArchivedBytes, &d.AllRedacted, &st.Cut, &st.LastLoggedAt, &d.Users, &d.DatabaseSize)
+	d.Totals, d.TierBytes = st.stats(), st.tierBytes()
 	return err
 }

@@ -138,13 +138,18 @@ func (s *Store) Erasing(ctx context.Context) (ids []int64, err error) {
 	return ids, mapError(err)
 }
 
-// erased is what one batch took.
+// erasedRows is what one batch took.
 type erasedRows struct {
 	N        int64 `bun:"n"`
 	Hot      int64 `bun:"hot"`
 	Warm     int64 `bun:"warm"`
 	Cold     int64 `bun:"cold"`
 	Archived int64 `bun:"archived"`
+
+	Bytes         int64 `bun:"bytes"`
+	WarmBytes     int64 `bun:"warm_bytes"`
+	ColdBytes     int64 `bun:"cold_bytes"`
+	ArchivedBytes int64 `bun:"archived_bytes"`
 }
 
 // EraseSome deletes some entries of a user whose erasure has begun and returns how many; with the last of them the
@@ -155,38 +160,51 @@ func (s *Store) EraseSome(ctx context.Context, user int64) (n int64, err error) 
 		if err != nil {
 			return err
 		}
-		var gone erasedRows
-		some := tx.NewSelect().Model((*workLog)(nil)).Column("seq").Where("w.owner_id = ?", user).Order("w.seq").Limit(eraseBatch)
-		deleted := tx.NewDelete().Model((*workLog)(nil)).Where("w.owner_id = ? AND w.seq IN (?)", user, some).Returning("w.storage_status")
-		err = tx.NewSelect().With("gone", deleted).TableExpr("gone").ColumnExpr("count(*) AS n").
-			ColumnExpr("count(*) FILTER (WHERE storage_status = 'hot') AS hot").ColumnExpr("count(*) FILTER (WHERE storage_status = 'warm') AS warm").
-			ColumnExpr("count(*) FILTER (WHERE storage_status = 'cold') AS cold").ColumnExpr("count(*) FILTER (WHERE storage_status = 'archived') AS archived").
-			Scan(ctx, &gone)
+		gone, err := eraseEntries(ctx, tx, user)
 		if err != nil {
 			return err
 		}
-		delta := &statsRow{OwnerID: user, LastRev: stats.LastRev, Hot: -gone.Hot, Warm: -gone.Warm, Cold: -gone.Cold, Archived: -gone.Archived}
-		if n = gone.N; n > 0 {
-			// The bytes go in proportion, and with the last entry to nothing.
-			delta.Bytes = -stats.Bytes * gone.N / max(stats.Hot+stats.Warm+stats.Cold+stats.Archived, gone.N)
-		} else {
-			delta.Bytes = -stats.Bytes
-			if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
-				return err
-			}
-			for _, table := range []bun.Ident{"rollup_open", "tool_times"} {
-				if _, err := tx.NewRaw("DELETE FROM ? WHERE owner_id = ?", table, user).Exec(ctx); err != nil {
-					return err
-				}
-			}
-			if _, err := tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx); err != nil {
+		if n = gone.N; n == 0 {
+			if err := eraseRest(ctx, tx, user); err != nil {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, s.statsUpsert([]*statsRow{delta}))
+		_, err = tx.ExecContext(ctx, s.statsUpsert([]*statsRow{{
+			OwnerID: user, LastRev: stats.LastRev, Hot: -gone.Hot, Warm: -gone.Warm, Cold: -gone.Cold, Archived: -gone.Archived,
+			Bytes: -gone.Bytes, WarmBytes: -gone.WarmBytes, ColdBytes: -gone.ColdBytes, ArchivedBytes: -gone.ArchivedBytes,
+		}}))
 		return err
 	})
 	return n, err
+}
+
+// eraseEntries deletes a batch of entries and adds up what they were.
+func eraseEntries(ctx context.Context, tx bun.Tx, user int64) (gone erasedRows, err error) {
+	some := tx.NewSelect().Model((*workLog)(nil)).Column("seq").Where("w.owner_id = ?", user).Order("w.seq").Limit(eraseBatch)
+	deleted := tx.NewDelete().Model((*workLog)(nil)).Where("w.owner_id = ? AND w.seq IN (?)", user, some).Returning("w.storage_status, " + sqlBytes + " AS size")
+	q := tx.NewSelect().With("gone", deleted).TableExpr("gone").ColumnExpr("count(*) AS n").ColumnExpr("COALESCE(sum(size), 0)::bigint AS bytes")
+	for _, status := range worklog.StorageStatuses() {
+		q = q.ColumnExpr("count(*) FILTER (WHERE storage_status = ?) AS ?", string(status), bun.Ident(status))
+		if status != worklog.StorageHot {
+			q = q.ColumnExpr("COALESCE(sum(size) FILTER (WHERE storage_status = ?), 0)::bigint AS ?", string(status), bun.Ident(status+"_bytes"))
+		}
+	}
+	err = q.Scan(ctx, &gone)
+	return gone, err
+}
+
+// eraseRest deletes what goes with the last entry.
+func eraseRest(ctx context.Context, tx bun.Tx, user int64) error {
+	if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
+		return err
+	}
+	for _, table := range []bun.Ident{"rollup_open", "tool_times"} {
+		if _, err := tx.NewRaw("DELETE FROM ? WHERE owner_id = ?", table, user).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx)
+	return err
 }
 
 // lockErasing locks the stats row of a user whose erasure has begun and not ended.

@@ -115,20 +115,25 @@ func (w *workLog) unpack(limit int) {
 type statsRow struct {
 	bun.BaseModel `bun:"table:work_log_stats,alias:st"`
 
-	OwnerID      int64      `bun:"owner_id,pk"`
-	LastRev      int64      `bun:"last_rev"`
-	Stored       int64      `bun:"stored"`
-	Updated      int64      `bun:"updated"`
-	Unchanged    int64      `bun:"unchanged"`
-	Merged       int64      `bun:"merged"`
-	Limited      int64      `bun:"limited"`
-	LimitedNoted int64      `bun:"limited_noted"`
-	Invalid      int64      `bun:"invalid"`
-	Hot          int64      `bun:"hot"`
-	Warm         int64      `bun:"warm"`
-	Cold         int64      `bun:"cold"`
-	Archived     int64      `bun:"archived"`
-	Bytes        int64      `bun:"bytes"`
+	OwnerID      int64 `bun:"owner_id,pk"`
+	LastRev      int64 `bun:"last_rev"`
+	Stored       int64 `bun:"stored"`
+	Updated      int64 `bun:"updated"`
+	Unchanged    int64 `bun:"unchanged"`
+	Merged       int64 `bun:"merged"`
+	Limited      int64 `bun:"limited"`
+	LimitedNoted int64 `bun:"limited_noted"`
+	Invalid      int64 `bun:"invalid"`
+	Hot          int64 `bun:"hot"`
+	Warm         int64 `bun:"warm"`
+	Cold         int64 `bun:"cold"`
+	Archived     int64 `bun:"archived"`
+	Bytes        int64 `bun:"bytes"`
+	// Of Bytes; the rest is hot.
+	WarmBytes     int64 `bun:"warm_bytes"`
+	ColdBytes     int64 `bun:"cold_bytes"`
+	ArchivedBytes int64 `bun:"archived_bytes"`
+
 	Redacted     int64      `bun:"redacted"`
 	Cut          int64      `bun:"cut"`
 	LastLoggedAt *time.Time `bun:"last_logged_at"`
@@ -154,6 +159,27 @@ func (r *statsRow) count(status worklog.StorageStatus, n int64) {
 		r.Cold += n
 	case worklog.StorageArchived:
 		r.Archived += n
+	}
+}
+
+// weigh adds n bytes of a storage status.
+func (r *statsRow) weigh(status worklog.StorageStatus, n int64) {
+	r.Bytes += n
+	switch status {
+	case worklog.StorageWarm:
+		r.WarmBytes += n
+	case worklog.StorageCold:
+		r.ColdBytes += n
+	case worklog.StorageArchived:
+		r.ArchivedBytes += n
+	}
+}
+
+// tierBytes is Bytes by storage status.
+func (r *statsRow) tierBytes() map[worklog.StorageStatus]int64 {
+	return map[worklog.StorageStatus]int64{
+		worklog.StorageHot: r.Bytes - r.WarmBytes - r.ColdBytes - r.ArchivedBytes, worklog.StorageWarm: r.WarmBytes,
+		worklog.StorageCold: r.ColdBytes, worklog.StorageArchived: r.ArchivedBytes,
 	}
 }
 

@@ -139,12 +139,13 @@ func (p *plan) number(st *state) {
 	d.LastRev++
 	st.row.Rev = d.LastRev
 	st.row.UpdatedAt = p.batch.Now
-	d.Bytes += st.encode() - st.size
+	d.weigh(st.row.StorageStatus, -st.size)
 	if st.row.ArchiveName == "" && st.row.StorageStatus != worklog.StorageHot { // it has its details in full again
 		d.count(st.row.StorageStatus, -1)
 		d.count(worklog.StorageHot, 1)
 		st.row.StorageStatus = worklog.StorageHot
 	}
+	d.weigh(st.row.StorageStatus, st.encode())
 }
 
 // finishResults copies the final rows into the results: a later write of the batch may have changed them.

@@ -59,7 +59,7 @@ const sqlRestore = `UPDATE work_logs w SET storage_status = 'hot', details = v.d
 	compression_level = 0, archive_url = NULL, archived_at = NULL, expires_at = $8::timestamptz
 	FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) AS v (seq, rev, was, archive, details, metadata)
 	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND w.storage_status || '' = v.was AND COALESCE(w.archive_url, '') = v.archive
-	RETURNING w.seq, octet_length(w.details) + octet_length(w.metadata::text)`
+	RETURNING w.seq, octet_length(w.details) + octet_length(w.metadata::text), octet_length(w.title)`
 
 // RestoreEntries puts payloads of one owner back into their rows, which are hot until a time whatever their age. Rows
 // that have changed since they were read stay as they are. Archive objects that no entry points to afterwards are
@@ -81,12 +81,14 @@ func (s *Store) RestoreEntries(ctx context.Context, owner int64, payloads []Payl
 			return err
 		}
 		objects := map[string]int64{}
-		var seq, size int64
-		_, err = pgx.ForEachRow(rows, []any{&seq, &size}, func() error {
+		var seq, size, title int64
+		_, err = pgx.ForEachRow(rows, []any{&seq, &size, &title}, func() error {
 			p := bySeq[seq]
 			moved.Entries++
 			moved.Freed -= size - p.Bytes
 			delta.count(p.Status, -1)
+			delta.weigh(p.Status, -p.Bytes-title)
+			delta.weigh(worklog.StorageHot, size+title)
 			if p.ArchiveName != "" {
 				objects[p.ArchiveName]++
 			}
@@ -96,7 +98,6 @@ func (s *Store) RestoreEntries(ctx context.Context, owner int64, payloads []Payl
 			return err
 		}
 		delta.count(worklog.StorageHot, moved.Entries)
-		delta.Bytes -= moved.Freed
 		empty, err = releaseObjects(ctx, tx, objects)
 		return err
 	})

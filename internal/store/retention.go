@@ -179,7 +179,7 @@ type packed struct {
 const sqlWarm = `UPDATE work_logs w SET storage_status = 'warm', expires_at = NULL, compression_level = v.level, details_z = v.z,
 	details = CASE WHEN v.z IS NULL THEN w.details ELSE '' END, details_bytes = CASE WHEN v.z IS NULL THEN NULL ELSE octet_length(w.details) END
 	FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::smallint[]) AS v (seq, rev, z, level)
-	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND %s RETURNING w.seq`
+	WHERE w.owner_id = $1 AND w.seq = v.seq AND w.rev + 0 = v.rev AND %s RETURNING w.seq, ` + sqlBytes
 
 // WarmEntries compresses the details of an owner's hot entries in place. Those that have changed since, or are not due
 // any more, stay as they are.
@@ -215,14 +215,16 @@ func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Du
 		if err != nil {
 			return err
 		}
-		done, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-		for _, seq := range done {
+		var seq, size int64
+		_, err = pgx.ForEachRow(rows, []any{&seq, &size}, func() error {
 			moved.Entries++
 			moved.Freed += saved[seq]
-		}
+			delta.weigh(worklog.StorageHot, -size-saved[seq])
+			delta.weigh(worklog.StorageWarm, size)
+			return nil
+		})
 		delta.count(worklog.StorageHot, -moved.Entries)
 		delta.count(worklog.StorageWarm, moved.Entries)
-		delta.Bytes -= moved.Freed
 		return err
 	})
 	return moved, err
@@ -256,13 +258,13 @@ func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d 
 			moved.Entries++
 			moved.Freed += bytes
 			delta.count(worklog.StorageStatus(storage), -1)
+			delta.weigh(worklog.StorageStatus(storage), -bytes)
 			gone.add(conversation, worklog.Status(status), asks, object)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		delta.Bytes -= moved.Freed
 		if err := gone.count(ctx, tx, owner); err != nil {
 			return err
 		}

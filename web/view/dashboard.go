@@ -83,10 +83,11 @@ type BoardSpool struct {
 	Lost                     int64 // since the start: refused by a full spool, damaged by the disk, stored by nobody
 }
 
-// BoardTier is a storage status with its entries.
+// BoardTier is a storage status with its entries and what they have in the database: the payload of cold and archived ones
+// is elsewhere.
 type BoardTier struct {
-	Name    worklog.StorageStatus
-	Entries int64
+	Name           worklog.StorageStatus
+	Entries, Bytes int64
 }
 
 // BoardArchive is what lies in the archive.

@@ -25,8 +25,8 @@ func board() view.Board {
 		},
 		Ledger:  view.BoardLedger{Counts: worklog.Counts{Stored: 1200, Updated: 700, Merged: 3, Limited: 40, Invalid: 1}, Redacted: 2},
 		AllTime: view.BoardLedger{Counts: worklog.Counts{Stored: 15604, Updated: 9000}},
-		Storage: []view.BoardTier{{Name: "hot", Entries: 600}, {Name: "warm", Entries: 300}, {Name: "cold", Entries: 100}, {Name: "archived"}},
-		Bytes:   5 << 30, DatabaseSize: 7 << 30, Archive: view.BoardArchive{Objects: 12, Bytes: 3 << 20},
+		Storage: []view.BoardTier{{Name: "hot", Entries: 600, Bytes: 4 << 30}, {Name: "warm", Entries: 300, Bytes: 1 << 30}, {Name: "cold", Entries: 100, Bytes: 5000}, {Name: "archived"}},
+		Bytes:   5<<30 + 5000, DatabaseSize: 7 << 30, Archive: view.BoardArchive{Objects: 12, Bytes: 3 << 20},
 		Cut: 5, Spool: view.BoardSpool{Waiting: 3, Bytes: 4096, MaxBytes: 64 << 20, Lost: 2},
 		Tabs:    view.BoardTabs{Open: 61, Users: 34, Opened: 900, Evicted: 3, Expired: 80, P50: 4 * time.Millisecond, P99: 11 * time.Millisecond},
 		Commits: view.BoardCommits{Batches: 1000, Writes: 3200, Failed: 1, Recent: 40, SizeP50: 3, SizeP99: 40, TookP50: 4 * time.Millisecond, TookP95: 9 * time.Millisecond, TookP99: 20 * time.Millisecond, Since: ago(5 * time.Hour)},
@@ -148,5 +148,20 @@ func TestEveryPieceOfTheDashboardReplacesItself(t *testing.T) {
 		if !strings.HasPrefix(piece, `<section id="`+p.ID+`"`) || !strings.Contains(piece[:200], `hx-swap-oob="true"`) || !strings.HasSuffix(strings.TrimSpace(piece), "</section>") {
 			t.Errorf("%s can not replace itself: %.200s", p.ID, piece)
 		}
+	}
+}
+
+func TestTheDashboardSaysHowMuchEachTierHas(t *testing.T) {
+	t.Parallel()
+	doc := find(t, view.DashboardPage(dashboard(board())))
+	var got []string
+	for _, n := range doc.all("#board-storage tbody td:last-child") {
+		got = append(got, textOf(n))
+	}
+	if want := "4.0 GB,1.0 GB,4.9 KB,0 bytes"; strings.Join(got, ",") != want {
+		t.Errorf("bytes by tier are %v, want %s", got, want)
+	}
+	if head := doc.text("#board-storage header"); !strings.Contains(head, "as of now") {
+		t.Errorf("the figures are of when? %q", head)
 	}
 }
