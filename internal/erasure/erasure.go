@@ -25,6 +25,8 @@ const (
 	pause = 5 * time.Millisecond
 	// stepTimeout bounds a batch.
 	stepTimeout = 30 * time.Second
+	// finishTimeout bounds the last step, which looks for the names of tools in everybody's entries.
+	finishTimeout = 15 * time.Minute
 )
 
 // Store is the database.
@@ -156,7 +158,7 @@ func (w *Worker) finish(ctx context.Context, user int64, progress func(entries i
 	if err := w.dropObjects(ctx, user); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	if err := w.store.FinishErasure(ctx, user); err != nil {
 		return err

@@ -144,7 +144,7 @@ func (s *Store) KnownObjects(ctx context.Context, names []string) (map[string]bo
 // reads every row.
 func (s *Store) Miscounted(ctx context.Context, limit int) (names []string, err error) {
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", countTimeout.Milliseconds())); err != nil {
+		if _, err := tx.Exec(ctx, setCountTimeout()); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, `SELECT COALESCE(o.name, w.archive_url) FROM archive_objects o

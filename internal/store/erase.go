@@ -17,8 +17,8 @@ import (
 // entries, and one last transaction. In between users.erasing_at is set, so whoever comes next goes on with it.
 //
 // Decision: entries are deleted, not blanked. Two million rows without a word in them serve nobody; what counts is in
-// work_log_stats and the rollups, which stay under "erased user N". A tool's name stays in the rollups: it is counted
-// for all who used it, and goes with the history of the dashboard.
+// work_log_stats and the rollups, which stay under "erased user N". A tool's name stays in the rollups where others use
+// it too, see forgetTools.
 
 // eraseBatch is how many entries go in one transaction. Their owner writes no more, so nobody waits for the lock; the
 // batch is small for the sake of everybody else's disk.
@@ -221,8 +221,11 @@ func (s *Store) lockErasing(ctx context.Context, tx bun.Tx, user int64) (*statsR
 }
 
 // FinishErasure ends an erasure whose entries and archive objects are gone. What came in meanwhile through a door that
-// was just closing goes as well.
+// was just closing goes as well, and names of tools that nobody else uses. That takes a look at all entries of others.
 func (s *Store) FinishErasure(ctx context.Context, user int64) error {
+	if err := s.forgetTools(ctx, user); err != nil {
+		return err
+	}
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if _, err := s.lockErasing(ctx, tx, user); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/rollup"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/worklog"
@@ -99,6 +100,7 @@ func TestErasureLeavesCountsAndNoWordOfThePerson(t *testing.T) {
 	b.user = bob
 	b.append(t, worklog.Draft{Title: "bobtitle", Conversation: "c"})
 	b.user = ann
+	b.rollAll(t, time.Now(), 0)
 	before, err := b.Stats(b.ctx, ann.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -328,3 +330,46 @@ func TestEndingsAreErasedUsersAndRevokedTokens(t *testing.T) {
 		t.Errorf("erased %v, %v", erased, err)
 	}
 }
+
+// Tools are counted for all who use them. A name that only the person used is a word of theirs, and is counted as another
+// tool from then on.
+func TestErasureLeavesToolNamesThatOthersUseAndTheCountsOfAll(t *testing.T) {
+	b := setup(t)
+	_, by := b.admin(t, "root@example.org")
+	bob, err := b.CreateUser(b.ctx, "bob@example.org", "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(tool string, took time.Duration) worklog.Draft {
+		end := now2026()
+		start := end.Add(-took)
+		return worklog.Draft{Title: "x", Type: worklog.TypeToolCall, Tool: tool, Status: worklog.StatusError, StartedAt: &start, EndedAt: &end}
+	}
+	b.appendAt(t, now2026(), step("Bash", time.Second), step("annsecret", time.Second), step("annsecret", time.Hour), step("annother", time.Minute), step("seldom", time.Second))
+	ann := b.user
+	b.user = bob
+	b.appendAt(t, now2026(), step("Bash", time.Second))
+	b.appendAt(t, now2026().Add(-48*time.Hour), step("bobs", time.Second))
+	b.exec(t, "INSERT INTO tool_times VALUES ($1, 'seldom', 5)", bob.ID) // his entries of it have gone meanwhile
+	b.user = ann
+	b.rollAll(t, now2026(), 0)
+	const sums = "SELECT grain, sum(n), sum(failed), (SELECT sum(d) FROM rollup_tools x, unnest(durations) d WHERE x.grain = r.grain) FROM rollup_tools r GROUP BY 1"
+	before := b.table(t, sums)
+
+	b.erase(t, by, ann.ID)
+
+	if after := b.table(t, sums); !slices.Equal(after, before) {
+		t.Errorf("counts were %v, are %v", before, after)
+	}
+	want := []string{"", "Bash", "bobs", "seldom"}
+	if names := b.table(t, "SELECT DISTINCT tool FROM rollup_tools"); !slices.Equal(names, want) {
+		t.Errorf("tools are %q, want %q", names, want)
+	}
+	other := one[string](t, b, "SELECT n || ' ' || failed || ' ' || (SELECT string_agg(i || ':' || d, ' ' ORDER BY i) FROM unnest(durations) WITH ORDINALITY u (d, i) WHERE d > 0) FROM rollup_tools WHERE tool = '' AND grain = 'day'")
+	if want := fmt.Sprintf("3 3 %d:1 %d:1 %d:1", place(time.Second), place(time.Minute), place(time.Hour)); other != want {
+		t.Errorf("other tools of the day: %s, want %s", other, want)
+	}
+}
+
+// place is where PostgreSQL has the count of a duration.
+func place(took time.Duration) int { return rollup.Took(now2026(), now2026().Add(took)) + 1 }

@@ -117,7 +117,7 @@ func (s *Store) CountDue(ctx context.Context, d Due) (list []OwnerCount, err err
 	sql := fmt.Sprintf(`SELECT w.owner_id, u.email, count(*), sum(%s)::bigint FROM work_logs w JOIN users u ON u.id = w.owner_id
 		WHERE w.storage_status = ANY($1::text[]) AND %s GROUP BY w.owner_id, u.email ORDER BY count(*) DESC, w.owner_id`, sqlBytes, cond)
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", countTimeout.Milliseconds())); err != nil {
+		if _, err := tx.Exec(ctx, setCountTimeout()); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, sql, append([]any{statusNames(d.From)}, args...)...)
