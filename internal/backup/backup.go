@@ -122,10 +122,23 @@ func Write(ctx context.Context, path string, s Source, bucket archive.Bucket, o 
 		_ = os.Remove(f.Name())
 		return nil, err
 	}
-	if err := errors.Join(f.Sync(), f.Close(), os.Rename(f.Name(), path), syncDir(filepath.Dir(path))); err != nil {
+	if err := publish(f, path); err != nil {
 		return nil, err
 	}
 	return &w.manifest, nil
+}
+
+// publish gives a file its name once it is on disk; one that is not must not take the place of the last backup.
+func publish(f *os.File, path string) error {
+	err := errors.Join(f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(path string) error {

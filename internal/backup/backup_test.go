@@ -352,6 +352,30 @@ func TestBackupThatFailsLeavesTheLastOne(t *testing.T) {
 	}
 }
 
+func TestABackupThatIsNotOnDiskDoesNotReplaceTheLastOne(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "b")
+	for name, text := range map[string]string{path: "the last one", path + ".partial": "not on disk"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Open(path + ".partial")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close() // so that it can not be synced
+	if err := backup.Publish(f, path); err == nil {
+		t.Error("a file that could not be synced counts as whole")
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "the last one" {
+		t.Errorf("the last backup is %q, %v", text, err)
+	}
+	if _, err := os.Stat(path + ".partial"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the other one is left behind: %v", err)
+	}
+}
+
 func TestNothingIsSweptWhileABackupRuns(t *testing.T) {
 	t.Parallel()
 	from := lived(t)
