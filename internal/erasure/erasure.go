@@ -25,7 +25,8 @@ const (
 	pause = 5 * time.Millisecond
 	// stepTimeout bounds a batch.
 	stepTimeout = 30 * time.Second
-	// finishTimeout bounds the last step, which looks for the names of tools in everybody's entries.
+	// finishTimeout bounds the steps that look at everything: at what lies in the archive, and at everybody's entries for the
+	// names of tools.
 	finishTimeout = 15 * time.Minute
 )
 
@@ -43,6 +44,7 @@ type Store interface {
 // Archive is where payloads of old entries lie.
 type Archive interface {
 	Drop(ctx context.Context, name string) error
+	DropOwner(ctx context.Context, owner int64) error
 }
 
 // Worker erases and keeps the ledger.
@@ -170,13 +172,18 @@ func (w *Worker) finish(ctx context.Context, user int64, progress func(entries i
 // objectsAtOnce is how many objects are read at a time.
 const objectsAtOnce = 100
 
-// dropObjects deletes what the archive holds of a user. An object that a sweep is just writing finds no entries to point
-// to it, and the next sweep removes it as empty.
+// dropObjects deletes what the archive holds of a user, known or not: a database that was set back has forgotten what was
+// written since. An object that a sweep is just writing finds no entries to point to it, and the sweep removes it as empty.
 func (w *Worker) dropObjects(ctx context.Context, user int64) error {
 	for {
 		list, err := w.store.Objects(ctx, user, "", objectsAtOnce)
-		if err != nil || len(list) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(list) == 0 {
+			ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+			defer cancel()
+			return w.archive.DropOwner(ctx, user)
 		}
 		for _, o := range list {
 			if err := w.dropObject(ctx, o.Name); err != nil {

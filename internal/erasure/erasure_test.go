@@ -181,6 +181,14 @@ func (f *failing) Drop(ctx context.Context, name string) error {
 	return f.archive.Drop(ctx, name)
 }
 
+// DropOwner counts.
+func (f *failing) DropOwner(ctx context.Context, owner int64) error {
+	if err := f.step(); err != nil {
+		return err
+	}
+	return f.archive.DropOwner(ctx, owner)
+}
+
 // ForgetObject counts.
 func (f *failing) ForgetObject(ctx context.Context, name string) error {
 	if err := f.step(); err != nil {
@@ -219,6 +227,28 @@ func TestAnErasureThatStopsAnywhereIsFinishedByTheNextProcess(t *testing.T) {
 				t.Errorf("erased: %v, %d objects", w.erased(), w.objects())
 			}
 		})
+	}
+}
+
+// A database that was set back no longer knows the objects that were written since.
+func TestErasureTakesObjectsThatTheDatabaseHasForgotten(t *testing.T) {
+	w := newWard(t)
+	w.append(20, 3*time.Hour)
+	w.sweep()
+	list, err := w.store.Objects(t.Context(), w.user.ID, "", 10)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	stray := filepath.Join(w.dir, "archive", filepath.Dir(list[0].Name), "forgotten.ndjson.zst")
+	if err := os.WriteFile(stray, []byte("what ann did"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.order()
+	if err := w.worker(w.store, w.archive).Once(t.Context()); err != nil || !w.erased() {
+		t.Fatalf("erased: %v, %v", w.erased(), err)
+	}
+	if n := w.objects(); n != 0 {
+		t.Errorf("%d objects are left", n)
 	}
 }
 
