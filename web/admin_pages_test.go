@@ -220,6 +220,21 @@ func TestAReasonOpensWhatLiesInTheArchiveToo(t *testing.T) {
 	}
 }
 
+func TestAMissingObjectHidesNoOtherFromWhoGaveAReason(t *testing.T) {
+	o := newOffice(t)
+	old := time.Now().Add(-40 * 24 * time.Hour)
+	o.write(o.ann, worklog.Draft{Title: "whole", Details: "brought back from the cold", LoggedAt: &old})
+	o.write(o.ann, worklog.Draft{Title: "lost", Details: "not there", LoggedAt: &old})
+	if _, err := o.server.sweeper.Run(t.Context(), retention.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	o.exec("UPDATE work_logs SET archive_url = 'gone' WHERE title = 'lost'")
+	o.want("a reason", o.admin.post(o.page(o.ann)+"/read", "reason", "support case 7"), http.StatusSeeOther)
+	if got := texts(o.admin.see(o.page(o.ann)+"/entries"), ".rows pre"); !slices.Equal(got, []string{"brought back from the cold"}) {
+		t.Errorf("details %v", got)
+	}
+}
+
 func TestNobodyErasesByAccident(t *testing.T) {
 	o := newOffice(t)
 	path := o.page(o.ann) + "/erase"

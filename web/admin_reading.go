@@ -57,12 +57,15 @@ func (s *Server) readingPage(c echo.Context) error {
 	return s.render(c, http.StatusOK, view.ReadingPage(v))
 }
 
-// fillRows brings what of rows lies in the archive. One that does not answer is asked once: its rows say so.
+// fillRows brings what of rows lies in the archive. One that does not answer is asked once: the other rows say that they
+// were not read. A missing object is a matter of its own rows.
 func (s *Server) fillRows(ctx context.Context, rows []store.Row) {
 	for i := range rows {
 		if err := s.archive.Fill(ctx, &rows[i]); err != nil {
 			s.log.Warn("entry not read from the archive", "error", err)
-			return
+			if rows[i].Archive == worklog.ArchiveUnavailable {
+				return
+			}
 		}
 	}
 }
