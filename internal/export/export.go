@@ -23,6 +23,9 @@ const (
 	pageEntries = 100
 	// queryTimeout bounds one page.
 	queryTimeout = 30 * time.Second
+	// askAgain is for how long an archive that did not answer is left alone: each question may take ten seconds. It is short,
+	// for what is not asked for meanwhile is not in the export.
+	askAgain = 5 * time.Second
 )
 
 // Store is the database.
@@ -70,8 +73,9 @@ func (x *Exporter) Write(ctx context.Context, w io.Writer, user int64, at time.T
 
 // file is a zip on its way.
 type file struct {
-	zip *zip.Writer
-	at  time.Time
+	zip  *zip.Writer
+	at   time.Time
+	away time.Time // when the archive did not answer
 }
 
 // begin starts the next file in the zip.
@@ -255,7 +259,7 @@ func (x *Exporter) entries(ctx context.Context, f *file, user int64, progress fu
 		}
 		out := make([]worklog.Entry, len(rows))
 		for i := range rows {
-			_ = x.archive.Fill(ctx, &rows[i]) // what became of it is in the row
+			x.fill(ctx, f, &rows[i])
 			out[i] = rows[i].Entry
 		}
 		if err := lines(w, out); err != nil {
@@ -265,6 +269,17 @@ func (x *Exporter) entries(ctx context.Context, f *file, user int64, progress fu
 		if progress != nil {
 			progress(total)
 		}
+	}
+}
+
+// fill brings what lies in the archive; what became of it is in the row.
+func (x *Exporter) fill(ctx context.Context, f *file, row *store.Row) {
+	if row.ArchiveName != "" && time.Since(f.away) < askAgain {
+		row.Archive = worklog.ArchiveUnavailable
+		return
+	}
+	if err := x.archive.Fill(ctx, row); err != nil && row.Archive == worklog.ArchiveUnavailable {
+		f.away = time.Now()
 	}
 }
 

@@ -231,3 +231,39 @@ func TestExportEndsWithItsReader(t *testing.T) {
 		t.Errorf("it ends with %v", err)
 	}
 }
+
+// away is an archive that does not answer, as its readers find out after ten seconds each.
+type away struct{ asked *int }
+
+func (a away) Fill(_ context.Context, row *store.Row) error {
+	*a.asked++
+	row.Archive = worklog.ArchiveUnavailable
+	return errors.New("no route to host")
+}
+
+// cold is a user all of whose entries are in the archive.
+type cold struct{ endless }
+
+func (c cold) ExportEntries(ctx context.Context, owner, after int64, limit int) ([]store.Row, error) {
+	rows, err := c.endless.ExportEntries(ctx, owner, after, limit)
+	for i := range rows {
+		rows[i].Details, rows[i].ArchiveName, rows[i].Archive = "", "object", worklog.ArchiveUnread
+	}
+	return rows, err
+}
+
+func TestAnArchiveThatIsAwayIsNotWaitedForWithEveryEntry(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	var out bytes.Buffer
+	if err := export.New(cold{endless{300}}, away{&asked}).Write(t.Context(), &out, 7, at(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times", asked)
+	}
+	lines := read(t, out.Bytes())["entries.ndjson"]
+	if n := strings.Count(strings.Join(lines, "\n"), `"archive":"unavailable"`); len(lines) != 300 || n != 300 {
+		t.Errorf("%d of %d entries say so", n, len(lines))
+	}
+}
