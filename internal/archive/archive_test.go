@@ -415,3 +415,43 @@ func deflate(t *testing.T, data []byte) []byte {
 	}
 	return w.EncodeAll(data, nil)
 }
+
+// A disk that is not mounted: what lies on it is not deleted, whoever would like to think so.
+func TestAFolderThatIsAwayDeletesNothing(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "archive")
+	b, err := archive.Open("file://"+dir, archive.Credentials{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() (names []string) {
+		for name, err := range b.List(t.Context(), installation) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+		}
+		return names
+	}
+	if names := list(); len(names) != 0 {
+		t.Errorf("before there is a folder: %v", names)
+	}
+	if err := b.Put(t.Context(), installation+"/7/x", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Delete(t.Context(), installation+"/7/x"); err == nil {
+		t.Error("it counts as deleted")
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) || len(list()) != 0 {
+		t.Errorf("a folder in its place: %v", err)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Delete(t.Context(), installation+"/7/x"); err != nil || len(list()) != 0 {
+		t.Errorf("when it is back: %v, %v", list(), err)
+	}
+}

@@ -18,15 +18,25 @@ const temporary = ".tmp"
 // does not matter; os.Root keeps names inside it, whatever links lie there.
 type folder struct{ dir string }
 
-func (f folder) root() (*os.Root, error) {
+// made opens the folder to write; it is made with the first object.
+func (f folder) made() (*os.Root, error) {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return nil, err
 	}
 	return os.OpenRoot(f.dir)
 }
 
+// there opens the folder. Without it not one object is missing, all are: a disk that is not mounted.
+func (f folder) there() (*os.Root, error) {
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		return nil, fmt.Errorf("the archive's folder can not be opened: %s", err)
+	}
+	return root, nil
+}
+
 func (f folder) Put(ctx context.Context, name string, data []byte) error {
-	root, err := f.root()
+	root, err := f.made()
 	if err != nil {
 		return err
 	}
@@ -75,9 +85,9 @@ func syncDir(root *os.Root, dir string) error {
 }
 
 func (f folder) Get(_ context.Context, name string, limit int64) ([]byte, error) {
-	root, err := os.OpenRoot(f.dir)
-	if err != nil { // not one object is missing, all are: a disk that is not mounted
-		return nil, fmt.Errorf("the archive's folder can not be opened: %s", err)
+	root, err := f.there()
+	if err != nil {
+		return nil, err
 	}
 	defer func() { _ = root.Close() }()
 	file, err := root.Open(name)
@@ -92,7 +102,7 @@ func (f folder) Get(_ context.Context, name string, limit int64) ([]byte, error)
 }
 
 func (f folder) Delete(_ context.Context, name string) error {
-	root, err := f.root()
+	root, err := f.there()
 	if err != nil {
 		return err
 	}
@@ -112,7 +122,10 @@ func (f folder) Delete(_ context.Context, name string) error {
 
 func (f folder) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		root, err := f.root()
+		root, err := os.OpenRoot(f.dir)
+		if errors.Is(err, fs.ErrNotExist) { // nothing was ever archived, or the disk is away: there is nothing to be seen
+			return
+		}
 		if err != nil {
 			yield("", err)
 			return

@@ -161,9 +161,7 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 		return Report{}, err
 	}
 	var problems []string
-	if err := p.dropEmpty(ctx); err != nil {
-		problems = append(problems, "left over objects: "+explain(err))
-	}
+	left := p.dropEmpty(ctx)
 	for _, st := range s.steps(now) {
 		if ctx.Err() != nil {
 			break
@@ -177,6 +175,12 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 				break
 			}
 		}
+	}
+	if left != nil && ctx.Err() == nil { // a folder that was away may be there now
+		left = p.dropEmpty(ctx)
+	}
+	if left != nil {
+		problems = append(problems, "left over objects: "+explain(left))
 	}
 	return p.finish(ctx, problems)
 }
