@@ -37,14 +37,18 @@ func (cmd userExportCmd) Run(a *app) error {
 			return err
 		}
 		total, p := int64(0), newProgress(a)
-		err = export.New(st, archive).Write(a.ctx, a.stdout, user.ID, a.now(), func(n int64) {
+		lacking, err := export.New(st, archive).Write(a.ctx, a.stdout, user.ID, a.now(), func(n int64) {
 			total = n
 			p.update(fmt.Sprintf("%d entries", n))
 		})
-		if err == nil {
-			p.finish(fmt.Sprintf("%d entries of %s exported", total, user.Email))
+		if err != nil {
+			return err
 		}
-		return err
+		p.finish(fmt.Sprintf("%d entries of %s exported", total, user.Email))
+		if lacking > 0 {
+			return fmt.Errorf("the export is written, without the details of %d entries that the archive did not give", lacking)
+		}
+		return nil
 	})
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/change"
@@ -83,6 +85,25 @@ func (d *desk) steps(owner account.User, n int) {
 	}
 	if _, _, err := d.store.Append(d.Context(), b); err != nil {
 		d.Fatal(err)
+	}
+}
+
+func TestAnExportSaysWhatTheArchiveDidNotGive(t *testing.T) {
+	d := newDesk(t)
+	d.ok("", "user", "add", "ann@example.org")
+	ann, _ := d.user("ann@example.org")
+	d.steps(ann, 3)
+	db, err := pgx.Connect(t.Context(), d.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := db.Exec(t.Context(), "UPDATE work_logs SET storage_status = 'cold', archive_url = 'gone' WHERE seq = 1"); err != nil {
+		t.Fatal(err)
+	}
+	out, stderr, code := d.in(t.TempDir(), "", "user", "export", "ann@example.org")
+	if _, err := zip.NewReader(bytes.NewReader([]byte(out)), int64(len(out))); err != nil || code != 1 || !strings.Contains(stderr, "without the details of 1 entries") {
+		t.Errorf("exit %d, %v, %s", code, err, stderr)
 	}
 }
 

@@ -56,19 +56,19 @@ func New(st Store, archive Archive) *Exporter { return &Exporter{st, archive} }
 // Name is what the file of an export made at a time is called.
 func Name(at time.Time) string { return "worklog-export-" + at.UTC().Format("2006-01-02") + ".zip" }
 
-// Write writes everything about a user to w. Progress, if any, is told how many entries are written. After an error
-// what was written is no zip.
-func (x *Exporter) Write(ctx context.Context, w io.Writer, user int64, at time.Time, progress func(entries int64)) error {
+// Write writes everything about a user to w, and returns how many entries lack their details because the archive did not
+// give them. Progress, if any, is told how many entries are written. After an error what was written is no zip.
+func (x *Exporter) Write(ctx context.Context, w io.Writer, user int64, at time.Time, progress func(entries int64)) (lacking int64, err error) {
 	f := &file{zip: zip.NewWriter(w), at: at}
 	for _, part := range []func(context.Context, *file, int64) error{x.readme, x.profile, x.conversations, x.tokens, x.sessions, x.audit} {
 		if err := part(ctx, f, user); err != nil {
-			return fmt.Errorf("export: %w", err)
+			return 0, fmt.Errorf("export: %w", err)
 		}
 	}
 	if err := x.entries(ctx, f, user, progress); err != nil {
-		return fmt.Errorf("export: %w", err)
+		return f.lacking, fmt.Errorf("export: %w", err)
 	}
-	return f.zip.Close()
+	return f.lacking, f.zip.Close()
 }
 
 // file is a zip on its way.
@@ -76,6 +76,8 @@ type file struct {
 	zip  *zip.Writer
 	at   time.Time
 	away time.Time // when the archive did not answer
+
+	lacking int64 // entries without details that they had
 }
 
 // begin starts the next file in the zip.
@@ -276,10 +278,14 @@ func (x *Exporter) entries(ctx context.Context, f *file, user int64, progress fu
 func (x *Exporter) fill(ctx context.Context, f *file, row *store.Row) {
 	if row.ArchiveName != "" && time.Since(f.away) < askAgain {
 		row.Archive = worklog.ArchiveUnavailable
+		f.lacking++
 		return
 	}
-	if err := x.archive.Fill(ctx, row); err != nil && row.Archive == worklog.ArchiveUnavailable {
-		f.away = time.Now()
+	if err := x.archive.Fill(ctx, row); err != nil {
+		f.lacking++
+		if row.Archive == worklog.ArchiveUnavailable {
+			f.away = time.Now()
+		}
 	}
 }
 

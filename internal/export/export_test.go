@@ -129,8 +129,8 @@ func TestExportHoldsEverythingOfOneUserAndNothingOfOthers(t *testing.T) {
 	st, a, ann := newRecords(t)
 	var out bytes.Buffer
 	told := int64(0)
-	if err := export.New(st, a).Write(t.Context(), &out, ann.ID, at(), func(n int64) { told = n }); err != nil {
-		t.Fatal(err)
+	if lacking, err := export.New(st, a).Write(t.Context(), &out, ann.ID, at(), func(n int64) { told = n }); err != nil || lacking != 0 {
+		t.Fatalf("%d entries lack something, %v", lacking, err)
 	}
 	files := read(t, out.Bytes())
 	all := fmt.Sprint(files)
@@ -205,7 +205,7 @@ func TestExportTakesTheSameMemoryWhateverItsSize(t *testing.T) {
 		}
 		most = max(most, m.HeapAlloc)
 	}
-	if err := export.New(endless{entries}, endless{}).Write(t.Context(), io.Discard, 7, at(), measure); err != nil {
+	if _, err := export.New(endless{entries}, endless{}).Write(t.Context(), io.Discard, 7, at(), measure); err != nil {
 		t.Fatal(err)
 	}
 	if most > first+4<<20 {
@@ -227,7 +227,7 @@ func (s *shut) Write(b []byte) (int, error) {
 
 func TestExportEndsWithItsReader(t *testing.T) {
 	t.Parallel()
-	if err := export.New(endless{1_000_000_000}, endless{}).Write(t.Context(), &shut{left: 100_000}, 7, at(), nil); !errors.Is(err, errGone) {
+	if _, err := export.New(endless{1_000_000_000}, endless{}).Write(t.Context(), &shut{left: 100_000}, 7, at(), nil); !errors.Is(err, errGone) {
 		t.Errorf("it ends with %v", err)
 	}
 }
@@ -256,8 +256,9 @@ func TestAnArchiveThatIsAwayIsNotWaitedForWithEveryEntry(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	var out bytes.Buffer
-	if err := export.New(cold{endless{300}}, away{&asked}).Write(t.Context(), &out, 7, at(), nil); err != nil {
-		t.Fatal(err)
+	lacking, err := export.New(cold{endless{300}}, away{&asked}).Write(t.Context(), &out, 7, at(), nil)
+	if err != nil || lacking != 300 {
+		t.Fatalf("%d entries lack something, %v", lacking, err)
 	}
 	if asked != 1 {
 		t.Errorf("it was asked %d times", asked)
