@@ -239,6 +239,46 @@ func TestWhatEndedAfterTheBackupEndsAgain(t *testing.T) {
 	}
 }
 
+// The number of who was erased after the backup must not become the sentence of who comes next.
+func TestWhoComesAfterARestoreIsNotErasedForWhoWasErasedBefore(t *testing.T) {
+	t.Parallel()
+	from := newSite(t, storetest.DSN(t))
+	root := from.admin("root@example.org")
+	path := from.backup()
+	gone := from.user("gone@example.org") // after the backup, with the next number
+	id, err := from.Installation(t.Context())
+	from.must(err)
+	file := ledger.In(t.TempDir())
+	_, err = file.Sync([]ledger.Record{{At: time.Now().Add(-time.Hour), Installation: id, Kind: ledger.Erased, ID: fmt.Sprint(gone.ID)}})
+	from.must(err)
+	for order, replayFirst := range map[string]bool{"replayed at once": true, "somebody comes before the replay": false} {
+		to := newSite(t, storetest.Empty(t))
+		to.must(restore(t, path, to))
+		replay := func() {
+			n, err := backup.ReplayLedger(t.Context(), file, id, to.Store)
+			if err != nil || n != 0 {
+				t.Errorf("%s: the replay ended %d, %v", order, n, err)
+			}
+		}
+		if replayFirst {
+			replay()
+		}
+		colleague := to.user("colleague@example.org")
+		if replayFirst && colleague.ID <= gone.ID {
+			t.Errorf("%s: the number %d was given away a second time", order, colleague.ID)
+		}
+		replay()
+		replay() // as every start does
+		next := to.user("next@example.org")
+		if next.ID <= gone.ID || next.ID <= colleague.ID {
+			t.Errorf("%s: the next user got the number %d", order, next.ID)
+		}
+		if ids, err := to.Erasing(t.Context()); err != nil || len(ids) > 0 {
+			t.Errorf("%s: being erased: %v, %v; root is %d, the colleague %d", order, ids, err, root.ID, colleague.ID)
+		}
+	}
+}
+
 func TestDamagedBackupIsRefusedAndLoadsNothing(t *testing.T) {
 	t.Parallel()
 	from := lived(t)

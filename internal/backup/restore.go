@@ -36,7 +36,7 @@ type Target interface {
 
 // Ender ends again what a restore has brought back.
 type Ender interface {
-	EndAgain(ctx context.Context, users []int64, tokens []string) (int, error)
+	EndAgain(ctx context.Context, erased, revoked []store.Ended) (int, error)
 }
 
 // File is a backup that has been checked from its first byte to its last.
@@ -201,26 +201,24 @@ func ReplayLedger(ctx context.Context, f *ledger.File, installation string, to E
 	if err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
-	var users []int64
-	var tokens []string
+	var erased, revoked []store.Ended
 	for _, r := range records {
 		if r.Installation != installation {
 			continue
 		}
-		var user int64
-		switch _, err := fmt.Sscan(r.ID, &user); {
-		case r.Kind == ledger.Erased && err == nil:
-			users = append(users, user)
-		case r.Kind == ledger.Revoked:
-			tokens = append(tokens, r.ID)
+		x := store.Ended{ID: r.ID, At: r.At}
+		if r.Kind == ledger.Erased {
+			erased = append(erased, x)
+		} else {
+			revoked = append(revoked, x)
 		}
 	}
-	if len(users)+len(tokens) == 0 {
+	if len(erased)+len(revoked) == 0 {
 		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
 	defer cancel()
-	return to.EndAgain(ctx, users, tokens)
+	return to.EndAgain(ctx, erased, revoked)
 }
 
 // replayTimeout bounds the replay of a ledger.

@@ -7,10 +7,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/migrate"
 
-	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -190,54 +188,4 @@ func (l *Loader) end(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// EndAgain ends what had ended before the database was set back: it erases the users, whoever they have become, and
-// revokes the tokens. It returns how many were there to be ended.
-func (s *Store) EndAgain(ctx context.Context, users []int64, tokens []string) (ended int, err error) {
-	for _, user := range users {
-		err := s.eraseAgain(ctx, user)
-		switch worklog.CodeOf(err) {
-		case "":
-			ended++
-		case worklog.CodeNotFound, worklog.CodeConflict: // never in this database, or erased in it
-		default:
-			return ended, err
-		}
-	}
-	res, err := s.db.NewUpdate().Model((*tokenRow)(nil)).Set("revoked_at = ?", now()).
-		Where("t.revoked_at IS NULL AND t.id::text IN (?)", bun.List(append(tokens, ""))).Exec(ctx)
-	if err != nil {
-		return ended, mapError(err)
-	}
-	n, err := res.RowsAffected()
-	return ended + int(n), err
-}
-
-// eraseAgain begins an erasure that was ordered once: neither a hold nor being the last administrator stands in its way.
-func (s *Store) eraseAgain(ctx context.Context, user int64) error {
-	if _, _, err := s.UserByID(ctx, user); err != nil {
-		return err
-	}
-	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := s.lockOwners(ctx, tx, user); err != nil {
-			return err
-		}
-		u, err := lockUser(ctx, tx, user)
-		if err != nil {
-			return err
-		}
-		if err := shutOut(ctx, tx, u); err != nil {
-			return err
-		}
-		if _, err := tx.NewUpdate().Model((*conversation)(nil)).Set("hold = false").Where("c.owner_id = ? AND c.hold", user).Exec(ctx); err != nil {
-			return err
-		}
-		act := account.Act{Action: account.ActUserErase, Subject: user, Reason: "erased before the database was set back"}
-		if err := record(ctx, tx, account.Program(), act); err != nil {
-			return err
-		}
-		_, err = tx.NewRaw("UPDATE work_log_stats SET closed = true WHERE owner_id = ?", user).Exec(ctx)
-		return err
-	})
 }
