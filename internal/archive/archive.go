@@ -98,6 +98,9 @@ func (a *Archive) Pack(owner int64, payloads []store.Payload, now time.Time) (st
 
 // Write stores an object and reads it back.
 func (a *Archive) Write(ctx context.Context, o store.ArchiveObject, data []byte) error {
+	if err := a.Claim(ctx); err != nil {
+		return err
+	}
 	put, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	if err := a.bucket.Put(put, o.Name, data); err != nil {
@@ -131,6 +134,9 @@ func (a *Archive) Check(ctx context.Context, o store.ArchiveObject) error {
 
 // Drop deletes an object.
 func (a *Archive) Drop(ctx context.Context, name string) error {
+	if err := a.Claim(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	a.cache.forget(name)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +144,11 @@ func (b *File) Restore(ctx context.Context, to Target, bucket archive.Bucket, te
 		return err
 	}
 	var p Progress
+	if slices.ContainsFunc(b.Members, func(m Member) bool { return m.Object != "" }) {
+		if err := archive.Mark(ctx, bucket, b.Installation); err != nil {
+			return err
+		}
+	}
 	for _, m := range b.Members {
 		if m.Object != "" {
 			if err := b.restoreObject(ctx, m, bucket); err != nil {

@@ -82,11 +82,11 @@ func (w *ward) worker(st erasure.Store, a erasure.Archive) *erasure.Worker {
 	return erasure.New(st, a, w.ledger, slog.New(slog.DiscardHandler))
 }
 
-// objects is how many files the archive has.
+// objects is how many objects the archive has.
 func (w *ward) objects() (n int) {
 	w.Helper()
 	err := filepath.WalkDir(filepath.Join(w.dir, "archive"), func(_ string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
+		if err == nil && d.Type().IsRegular() && filepath.Ext(d.Name()) != ".archive" { // which marks the folder
 			n++
 		}
 		return err

@@ -168,11 +168,11 @@ func one[T any](w *world, sql string, args ...any) (v T) {
 	return v
 }
 
-// files lists what lies in the archive.
+// files lists the objects that lie in the archive.
 func (w *world) files() (names []string) {
 	w.t.Helper()
 	err := filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+		if err == nil && !d.IsDir() && filepath.Ext(path) != ".archive" { // which marks the folder
 			name, _ := filepath.Rel(w.dir, path)
 			names = append(names, name)
 		}

@@ -50,6 +50,9 @@ func (p *pass) pack(ctx context.Context, st step, due store.Due, payloads []stor
 	if err != nil {
 		return err
 	}
+	if err := p.archive.Claim(ctx); err != nil { // while no object is known the folder may be a new one
+		return err
+	}
 	if err := p.store.CreateObject(ctx, o); err != nil {
 		return err
 	}
