@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -223,13 +224,22 @@ func (w *writer) tell() {
 	}
 }
 
-// object copies an object of the archive. One that is not there, or not what was written, is noted and stops nothing.
+// object copies an object of the archive. One that is not there, or not what was written, is noted and stops nothing. An
+// archive that is away does: a file without payloads must not take the place of one that has them.
 func (w *writer) object(ctx context.Context, o store.ArchiveObject, bucket archive.Bucket) error {
 	ctx, cancel := context.WithTimeout(ctx, objectTimeout)
 	defer cancel()
 	data, err := bucket.Get(ctx, o.Name, maxObject)
 	if sum := sha256.Sum256(data); err == nil && !bytes.Equal(sum[:], o.SHA256) {
 		err = archive.ErrDamaged
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = archive.CheckPlace(ctx, bucket, w.manifest.Installation); err == nil {
+			err = archive.ErrMissing
+		}
+	}
+	if err != nil && !errors.Is(err, archive.ErrMissing) && !errors.Is(err, archive.ErrDamaged) {
+		return fmt.Errorf("archive: read %s: %w", o.Name, err)
 	}
 	if err != nil {
 		w.manifest.Missing = append(w.manifest.Missing, Missing{Object: o.Name, Reason: err.Error()})

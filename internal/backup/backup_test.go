@@ -416,6 +416,31 @@ func TestABackupThatIsNotOnDiskDoesNotReplaceTheLastOne(t *testing.T) {
 	}
 }
 
+// away is an archive that does not answer.
+type away struct{ archive.Bucket }
+
+func (away) Get(context.Context, string, int64) ([]byte, error) {
+	return nil, errors.New("dial tcp: connection refused")
+}
+
+func TestABackupWithoutTheArchiveLeavesTheLastOne(t *testing.T) {
+	t.Parallel()
+	from := lived(t)
+	path := from.backup()
+	before, err := os.ReadFile(path)
+	from.must(err)
+	unmounted, err := archive.Open("file://"+t.TempDir(), archive.Credentials{})
+	from.must(err)
+	for what, bucket := range map[string]archive.Bucket{"away": away{from.bucket}, "not mounted": unmounted} {
+		if _, err := backup.Write(t.Context(), path, from.Store, bucket, backup.Options{Now: time.Now}); err == nil || !strings.Contains(err.Error(), "archive") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: the last backup is gone, %v", what, err)
+		}
+	}
+}
+
 func TestNothingIsSweptWhileABackupRuns(t *testing.T) {
 	t.Parallel()
 	from := lived(t)
