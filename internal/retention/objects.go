@@ -51,7 +51,7 @@ func (p *pass) pack(ctx context.Context, st step, due store.Due, payloads []stor
 		return err
 	}
 	if err := p.archive.Claim(ctx); err != nil { // while no object is known the folder may be a new one
-		return err
+		return wide{err}
 	}
 	if err := p.store.CreateObject(ctx, o); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (p *pass) pack(ctx context.Context, st step, due store.Due, payloads []stor
 	}
 	if err != nil {
 		_ = p.drop(ctx, o) // the next sweep tries again: the object is known
-		return err
+		return wide{err}
 	}
 	p.report.StoredBytes += o.Bytes
 	moved, err := p.empty(ctx, st, due, o, payloads)
@@ -113,7 +113,10 @@ func (p *pass) drop(ctx context.Context, o store.ArchiveObject) error {
 	if dropped {
 		p.report.DroppedBytes += o.Bytes
 	}
-	return err
+	if err != nil {
+		return wide{err}
+	}
+	return nil
 }
 
 // drop deletes an object unless entries point to it after all, and reports whether it has.

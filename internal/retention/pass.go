@@ -1,10 +1,13 @@
 package retention
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/worklogdev/worklog/internal/store"
@@ -19,7 +22,19 @@ type pass struct {
 	lost    func(context.Context) error
 	report  Report
 	told    time.Time // when progress was told last
+	skipped []skipped // by the current step
 }
+
+// skipped is an owner whom a step leaves alone for this pass, and why.
+type skipped struct {
+	owner int64
+	err   error
+}
+
+// wide is an error that the next owner would meet as well.
+type wide struct{ error }
+
+func (w wide) Unwrap() error { return w.error }
 
 func (p *pass) begin(name Step) {
 	p.report.Steps = append(p.report.Steps, StepReport{Step: name})
@@ -28,18 +43,20 @@ func (p *pass) begin(name Step) {
 
 func (p *pass) current() *StepReport { return &p.report.Steps[len(p.report.Steps)-1] }
 
-// step moves everything that is due for it, one status after the other, oldest entries first.
+// step moves everything that is due for it, one status after the other, oldest entries first. What is wrong with one
+// owner, a damaged row or a lock that somebody holds, keeps nobody else's entries where they are.
 func (p *pass) step(ctx context.Context, st step) error {
+	p.skipped = nil
 	for _, from := range st.due.From {
 		due := st.due
 		due.From = []worklog.StorageStatus{from}
 		for after := (store.DueEntry{}); ; {
 			list, err := p.store.DueEntries(ctx, from, due, after, pageEntries)
 			if err != nil {
-				return err
+				return errors.Join(err, p.skips())
 			}
 			if err := p.page(ctx, st, due, list); err != nil {
-				return err
+				return errors.Join(err, p.skips())
 			}
 			if len(list) < pageEntries {
 				break
@@ -47,23 +64,57 @@ func (p *pass) step(ctx context.Context, st step) error {
 			after = list[len(list)-1]
 		}
 	}
-	return nil
+	return p.skips()
 }
 
 // page moves a page of entries, owner by owner.
 func (p *pass) page(ctx context.Context, st step, due store.Due, list []store.DueEntry) error {
-	slices.SortStableFunc(list, func(a, b store.DueEntry) int { return int(a.Owner - b.Owner) })
+	list = slices.Clone(list) // its order says where the next page begins
+	slices.SortStableFunc(list, func(a, b store.DueEntry) int { return cmp.Compare(a.Owner, b.Owner) })
 	for len(list) > 0 {
 		n := slices.IndexFunc(list, func(e store.DueEntry) bool { return e.Owner != list[0].Owner })
 		if n < 0 {
 			n = len(list)
 		}
-		if err := p.owner(ctx, st, due, list[:n]); err != nil {
+		if err := p.unlessSkipped(ctx, st, due, list[:n]); err != nil {
 			return err
 		}
 		list = list[n:]
 	}
 	return nil
+}
+
+// unlessSkipped moves entries of one owner. The error, if any, ends the step.
+func (p *pass) unlessSkipped(ctx context.Context, st step, due store.Due, list []store.DueEntry) error {
+	owner := list[0].Owner
+	if slices.ContainsFunc(p.skipped, func(x skipped) bool { return x.owner == owner }) {
+		return nil
+	}
+	err := p.owner(ctx, st, due, list)
+	if _, all := errors.AsType[wide](err); err == nil || all || ctx.Err() != nil {
+		return err
+	}
+	p.skipped = append(p.skipped, skipped{owner, err})
+	p.settings.Log.Error("a user's entries stay as they are for this sweep", "step", st.name, "user", owner, "error", err)
+	if len(p.skipped) == maxSkipped {
+		return errors.New("too many users in which something is wrong")
+	}
+	return nil
+}
+
+// skips says whom the step has left alone. The error is for people; the log has all of it.
+func (p *pass) skips() error {
+	var list []string
+	for _, x := range p.skipped[:min(len(p.skipped), namedSkips)] {
+		list = append(list, fmt.Sprintf("user %d left as is: %s", x.owner, explain(x.err)))
+	}
+	if more := len(p.skipped) - namedSkips; more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(list, "; "))
 }
 
 // owner moves entries of one owner.
@@ -140,7 +191,7 @@ func (p *pass) batch(ctx context.Context, f func() (store.Moved, error)) error {
 			return err
 		}
 		if err := p.alone(ctx); err != nil {
-			return err
+			return wide{err}
 		}
 	}
 	return pause(ctx, time.Since(began))

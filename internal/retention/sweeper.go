@@ -46,6 +46,10 @@ const (
 	checkEvery = 30 * time.Second
 	// startTimeout bounds the wait for the part that sweeps.
 	startTimeout = 2 * time.Second
+	// maxSkipped owners in whom something is wrong end a step: the fault is not theirs, and each may take long to fail.
+	maxSkipped = 20
+	// namedSkips bounds those that the report of a step names.
+	namedSkips = 3
 	// maxOwners bounds the owners that a dry run names for each step.
 	maxOwners = 1000
 )
