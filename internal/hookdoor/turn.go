@@ -30,7 +30,8 @@ func moveOf(e *hook.Event) store.Move {
 	return m
 }
 
-// running returns the conversation with that key and those of its running steps that p may change.
+// running returns the conversation with that key and those of its running steps that p itself wrote, or may read. What is
+// found out about steps is a guess, unlike what is reported by their keys, and a guess ends nothing of another token.
 func (d *Door) running(ctx context.Context, p *account.Principal, key string) (conv store.Conversation, steps []store.Row, err error) {
 	conv, err = d.store.ConversationByKey(ctx, p.User.ID, d.ingest.Key(key))
 	if worklog.CodeOf(err) == worklog.CodeNotFound {

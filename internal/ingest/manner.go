@@ -11,6 +11,11 @@ import (
 // Manner is how drafts come in when it is not the plain way.
 type Manner struct {
 	// Agent: through an agents' door. New entries take places of the token's own window, [Options.AgentLimit] a minute.
+	//
+	// They may also complete and fill in what another token of the same owner has written, which a token that may only
+	// write can not do elsewhere. The doors of one run merge by the keys of its calls, and each has a token of its own
+	// (hooks one to write, OpenTelemetry one for nothing else): own entries alone would mean that whatever comes second is
+	// refused. A final status stays as it is here, too.
 	Agent bool
 	// Inferred: nobody has reported the ends among them.
 	Inferred bool

@@ -1,0 +1,84 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// Hooks have a token that may write, telemetry has one for nothing else, and neither may read.
+func TestDoorsOfOneRunMergeThoughEachHasATokenOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, order := range []string{"hooks otlp", "otlp hooks"} {
+		s := newServerWithLimit(t, 10_000)
+		tokens := map[string]string{"hooks": s.user("a@x.test", account.ScopeWrite), "otlp": s.user("a@x.test", account.ScopeOTLP)}
+		read := s.user("a@x.test")
+		all := ways(s.clock.now().Add(-10 * time.Second))
+		for _, name := range strings.Fields(order) {
+			for _, send := range all[name].sends {
+				s.clock.advance(100 * time.Millisecond)
+				send(s, tokens[name]) // fails when a record is refused
+			}
+		}
+		shown, prompts, replies := s.shown(read), 0, 0
+		for _, text := range shown {
+			switch text {
+			case `info info "Fix it"`:
+				prompts++
+			case `ai_response success "Done."`:
+				replies++
+			}
+		}
+		want := `tool_call success Bash "all 17 tests are good" true`
+		if shown["s/t1"] != want || len(shown) != 6 || prompts != 2 || replies != 2 {
+			t.Errorf("%s: %d prompts, %d replies of %v", order, prompts, replies, shown)
+		}
+	}
+}
+
+func TestTelemetryCompletesAStepThatAHookBegan(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hooks, telemetry, read := s.user("a@x.test", account.ScopeWrite), s.user("a@x.test", account.ScopeOTLP), s.user("a@x.test")
+	s.hook(hooks, "PreToolUse", bashCall)
+	result := func(success string) string {
+		return logRequest(logRecord(s.clock.now(), "tool_result", "tool_name", "Bash", "tool_use_id", "t1", "success", success, "duration_ms", "5"))
+	}
+	s.export("/v1/logs", telemetry, result("true"))
+	if e := s.byKey(read)["s/t1"]; e.Status != worklog.StatusSuccess || e.EndedAt.IsZero() {
+		t.Errorf("%+v", e)
+	}
+	s.export("/v1/logs", telemetry, result("false")) // a final status stays, whoever says something else
+	s.hook(hooks, "PostToolUseFailure", bashCall+`,"error":"no"`)
+	if e := s.byKey(read)["s/t1"]; e.Status != worklog.StatusSuccess {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestOtherDoorsChangeOnlyWhatTheirTokenWrote(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hooks, other, read := s.user("a@x.test", account.ScopeWrite), s.user("a@x.test", account.ScopeWrite), s.user("a@x.test")
+	s.hook(hooks, "PreToolUse", bashCall)
+	receipts := must[[]worklog.Receipt](t)(s.client(other).Append(t.Context(),
+		worklog.Draft{Title: "x", Key: "s/t1", Status: worklog.StatusError}, worklog.Draft{Title: "y", Key: "mine"}))
+	if receipts[0].Outcome != worklog.OutcomeInvalid || receipts[1].Outcome != worklog.OutcomeStored {
+		t.Errorf("%+v", receipts)
+	}
+	for tool, arguments := range map[string]string{
+		"update_work": `{"key":"s/t1","status":"error"}`, "log_work": `{"title":"x","key":"s/t1","status":"error"}`,
+	} {
+		call := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, tool, arguments)
+		if a := s.do(http.MethodPost, "/mcp", other, call, "Accept", "application/json, text/event-stream"); !strings.Contains(string(a.body), `"isError":true`) {
+			t.Errorf("%s: %d %s", tool, a.status, a.body)
+		}
+	}
+	if e := s.byKey(read)["s/t1"]; e.Status != worklog.StatusWorking || e.Title != "Bash: npm test" {
+		t.Errorf("%+v", e)
+	}
+}
