@@ -88,9 +88,10 @@ func (s *Service) take() (requests, late []*request, wait time.Duration) {
 	now := s.now()
 	wait = time.Minute
 	drafts, bytes := 0, 0
+	s.passSteps()
 	var rest []*request
 	for _, r := range s.queue {
-		ready := s.ready(r, now)
+		ready := r.ready(now)
 		switch {
 		case now.Sub(r.queued) > queueTimeout:
 			late = append(late, r)
@@ -114,25 +115,6 @@ func (s *Service) take() (requests, late []*request, wait time.Duration) {
 	}
 	return requests, late, wait
 }
-
-// ready returns how long r has to wait still: for its owner's lock, or because a single running step changes at most
-// once a second.
-func (s *Service) ready(r *request, now time.Time) time.Duration {
-	if wait := r.notUntil.Sub(now); wait > 0 {
-		return wait
-	}
-	w := &r.drafts[0].write
-	if len(r.drafts) != 1 || w.Key == "" || w.Facts.Status != worklog.StatusWorking || !w.Facts.AskedAt.IsZero() || !w.Facts.AnsweredAt.IsZero() {
-		return 0
-	}
-	if r.passed = r.passed || s.limiter.Coalesce(w.Owner, w.Key); r.passed {
-		return 0
-	}
-	return coalescePause
-}
-
-// coalescePause is how often a held update of a running step asks whether its second is over.
-const coalescePause = 50 * time.Millisecond
 
 // batch is a store batch and where its writes came from.
 type batch struct {

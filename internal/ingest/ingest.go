@@ -110,7 +110,7 @@ type request struct {
 	bytes    int
 	queued   time.Time
 	notUntil time.Time // an owner was locked
-	passed   bool      // it is its step's change of this second, whatever holds it up from now on
+	passed   bool      // it belongs to its step's change of this second, whatever holds it up from now on
 	imports  limit.Reservation
 	// importsUsed is how many places of imports hold a stored entry.
 	importsUsed int
