@@ -283,26 +283,33 @@
 
   let reloading = false;
 
-  // Loads the page again and takes its list and cursor, which are of one moment. A reader who is elsewhere is asked first.
+  // Loads the page again and takes its list and cursor, which are of one moment. A reader who is elsewhere is asked first,
+  // also one who went there while it was being loaded.
   async function reload(agreed) {
     rows.outdated();
-    waiting = !agreed && !rows.atNewest();
-    if (waiting) show('paused', 'newer entries are waiting');
-    if (waiting || reloading) return;
+    if (mustAsk(agreed) || reloading) return;
     reloading = true;
     disconnect();
     trouble();
     try {
-      if (await fetchFeed()) {
+      const page = await fetchFeed();
+      if (page && !mustAsk(agreed)) {
+        take(page);
         failures = 0;
         connect();
       }
     } catch {
       const pause = Math.min(maxPause, 1000 * 2 ** failures++);
-      retryTimer = setTimeout(() => reload(true), pause * (0.75 + Math.random() / 2));
+      retryTimer = setTimeout(() => reload(agreed), pause * (0.75 + Math.random() / 2));
     } finally {
       reloading = false;
     }
+  }
+
+  function mustAsk(agreed) {
+    waiting = !agreed && !rows.atNewest();
+    if (waiting) show('paused', 'newer entries are waiting');
+    return waiting;
   }
 
   async function fetchFeed() {
@@ -311,8 +318,12 @@
     if (answer.status === 404) return leave('gone');
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    if (!page.getElementById(list.id)) throw new Error('the page has nothing to show');
+    return page;
+  }
+
+  function take(page) {
     const fresh = page.getElementById(list.id);
-    if (!fresh) throw new Error('the page has nothing to show');
     list.dataset.cursor = fresh.dataset.cursor;
     list.dataset.epoch = fresh.dataset.epoch;
     cursor = BigInt(fresh.dataset.cursor);
@@ -322,7 +333,6 @@
       if (part) htmx.process(part);
     }
     rows.replace(fresh);
-    return true;
   }
 
   rows.reloadWith(() => reload(true));

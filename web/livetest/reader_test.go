@@ -106,6 +106,33 @@ func TestBrowserAsksAReaderBeforeItLoadsThePageAgain(t *testing.T) {
 	b.equalsFresh()
 }
 
+func TestBrowserDoesNotMoveAReaderWhoGoesElsewhereWhileThePageIsLoadedAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 100)...)
+	b := s.open(s.proxy.url, "/")
+	b.do(`const real = fetch;
+		window.fetch = (what, ...how) => what !== location.pathname ? real(what, ...how) : new Promise((answer) => {
+			window.release = () => { window.fetch = real; answer(real(what, ...how)); };
+		})`)
+	s.proxy.set(refuse)
+	for i := range 4 {
+		s.write(numbered("c", 100+100*i, 100)...)
+	}
+	s.proxy.set(pass)
+	b.wait("it loads the page again", "window.release")
+	b.do("scrollTo(0, 800)")
+	middle := b.rows()[25].ID
+	b.stays(middle, func() {
+		b.do("release()")
+		b.state("paused")
+		b.pill("↑ Newer entries")
+	})
+	b.do("document.getElementById('new-pill').click()")
+	b.state("live")
+	b.equalsFresh()
+}
+
 func TestBrowserCountsWithoutEndWhileNobodyLooks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
