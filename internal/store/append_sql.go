@@ -19,10 +19,13 @@ import (
 const (
 	sqlLock = `SELECT owner_id, last_rev, closed, day, day_bytes FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
 
-	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details, w.details_z FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
+	// sqlHidden is whether an entry's conversation is being deleted.
+	sqlHidden = `EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND c.deleted_at IS NOT NULL)`
+
+	sqlKnownKeys = `SELECT ` + workLogColumns + `, w.details, w.details_z, ` + sqlHidden + ` FROM unnest($1::bigint[], $2::text[]) AS k (owner, key)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.key = k.key`
 
-	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details, w.details_z FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
+	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details, w.details_z, ` + sqlHidden + ` FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.id = k.id`
 
 	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep, c.turn, c.turn_at, c.prompted_at FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
@@ -187,13 +190,14 @@ func (p *plan) readLocks(rows pgx.Rows) error {
 func (p *plan) readEntries(rows pgx.Rows) error {
 	for rows.Next() {
 		var w workLog
-		err := rows.Scan(append(w.columns(), &w.Details, &w.DetailsZ)...)
+		var hidden bool
+		err := rows.Scan(append(w.columns(), &w.Details, &w.DetailsZ, &hidden)...)
 		if err != nil {
 			return err
 		}
 		packed := len(w.DetailsZ)
 		w.unpack(0)
-		st := &state{row: w.row(), before: worklog.Status(w.Status)}
+		st := &state{row: w.row(), before: worklog.Status(w.Status), hidden: hidden}
 		st.size = st.encode()
 		if packed > 0 {
 			st.size += int64(packed - len(w.Details))

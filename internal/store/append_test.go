@@ -150,6 +150,52 @@ func TestAKeyOfAnotherConversationIsRefused(t *testing.T) {
 	wantOutcome(t, r[1], worklog.OutcomeStored)
 }
 
+// While its entries are taken out of a deleted conversation, and after, an entry still accepts its key, however the
+// writer names the conversation.
+func TestAnEntryOfADeletedConversationAcceptsItsKey(t *testing.T) {
+	b := setup(t)
+	start := func(key string) string {
+		r := b.append(t, worklog.Draft{Title: "run", Key: key, Status: worklog.StatusWorking, Conversation: "c"})[0]
+		return r.Row.ConversationID
+	}
+	end := func(key string) worklog.Draft {
+		return worklog.Draft{Title: "run", Key: key, Status: worklog.StatusSuccess}
+	}
+	var id string
+	for i := range 6 {
+		id = start(fmt.Sprint(i))
+	}
+	if err := b.DeleteConversation(b.ctx, b.user.ID, id); err != nil {
+		t.Fatal(err)
+	}
+	complete := func(key string, byID bool) {
+		t.Helper()
+		d := end(key)
+		if d.Conversation = "c"; byID {
+			d.Conversation, d.ConversationID = "", id
+		}
+		r := b.append(t, d)[0]
+		wantOutcome(t, r, worklog.OutcomeUpdated)
+		if r.Row.Status != worklog.StatusSuccess {
+			t.Errorf("row %+v", r.Row)
+		}
+	}
+	complete("0", false)
+	complete("1", true)
+	wantOutcome(t, b.append(t, worklog.Draft{Title: "new", ConversationID: id})[0], worklog.OutcomeInvalid)
+	b.append(t, worklog.Draft{Title: "new", Conversation: "c"}) // another conversation of that key
+	complete("2", false)
+	complete("3", true)
+	if err := b.FinishDeletions(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	complete("4", false)
+	complete("5", true)
+	if n := one[int](t, b, "SELECT entry_count FROM conversations"); n != 1 {
+		t.Errorf("the new conversation counts %d entries", n)
+	}
+}
+
 func TestALockedOwnerDoesNotHoldUpOthers(t *testing.T) {
 	b := setup(t)
 	bob, err := b.CreateUser(b.ctx, "bob@example.org", "", false)

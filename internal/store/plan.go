@@ -45,6 +45,7 @@ type state struct {
 	before  worklog.Status // as it stood before the batch; empty when new
 	size    int64          // bytes before the batch
 	meta    string         // the metadata as JSON, once encode has run
+	hidden  bool           // its conversation is being deleted
 	changed bool
 	write   int // the index of the write that made it, for new ones
 }
@@ -180,16 +181,16 @@ func (p *plan) apply(i int, w *Write) Result {
 		return p.change(w, st)
 	}
 	conv, err := p.conversation(w)
-	if err != nil {
-		return Result{Outcome: worklog.OutcomeInvalid, Error: err}
-	}
 	if w.Key != "" {
 		if st := p.entries[entryKey{owner: w.Owner, key: w.Key}]; st != nil {
-			if named := w.Conversation != "" || conv != nil; named && st.row.ConversationID != "" && (conv == nil || st.row.ConversationID != conv.id) {
+			if st.elsewhere(w, conv) {
 				return Result{Outcome: worklog.OutcomeInvalid, Error: fieldError("key", "belongs to an entry of another conversation")}
 			}
 			return p.change(w, st)
 		}
+	}
+	if err != nil {
+		return Result{Outcome: worklog.OutcomeInvalid, Error: err}
 	}
 	if !w.Note && p.batch.Admit != nil && !p.batch.Admit(i) {
 		return Result{Outcome: worklog.OutcomeLimited}
@@ -198,6 +199,16 @@ func (p *plan) apply(i int, w *Write) Result {
 		conv = p.makeConversation(w)
 	}
 	return p.insert(i, w, conv)
+}
+
+// elsewhere reports that a write names another conversation than that of the entry with its key. An entry whose
+// conversation is deleted belongs to none from that moment on, and an id that names none any more says nothing.
+func (st *state) elsewhere(w *Write, conv *conversationState) bool {
+	at := st.row.ConversationID
+	if at == "" || st.hidden || conv != nil && conv.id == at {
+		return false
+	}
+	return conv != nil || w.Conversation != ""
 }
 
 func fieldError(field, message string) *worklog.Error {
