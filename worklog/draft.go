@@ -146,11 +146,12 @@ func CutDetails(s string) string {
 	return Cut(s, MaxDetailsBytes-len(marker)) + marker
 }
 
-// Cut returns the longest beginning of s of at most n bytes that splits no character.
+// Cut returns the longest beginning of s of at most n bytes that splits no character; nothing when n is negative.
 func Cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
+	n = max(n, 0)
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}

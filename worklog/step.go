@@ -150,5 +150,8 @@ func (s *Step) details(reason string) string {
 	if text == "" {
 		return reason
 	}
+	if len(reason) >= MaxDetailsBytes { // is cut itself
+		return reason
+	}
 	return Cut(text, MaxDetailsBytes-len(reason)-1) + "\n" + reason
 }

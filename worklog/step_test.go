@@ -96,6 +96,19 @@ func TestTheOutputOfAStepIsBounded(t *testing.T) {
 	}
 }
 
+func TestAReasonAsLongAsTheDetailsStillEndsTheStep(t *testing.T) {
+	t.Parallel()
+	var got []worklog.Draft
+	c := recorder(&got).client()
+	s := c.Start(t.Context(), worklog.Draft{Title: "x", Details: "output"})
+	if err := s.End(t.Context(), errors.New(strings.Repeat("why ", worklog.MaxDetailsBytes/4))); err != nil {
+		t.Fatal(err)
+	}
+	if d := got[1]; d.Status != worklog.StatusError || len(d.Details) > worklog.MaxDetailsBytes || !strings.HasPrefix(d.Details, "why ") {
+		t.Errorf("%s, %d bytes beginning %.20q", d.Status, len(d.Details), d.Details)
+	}
+}
+
 func TestTheHelpersSayWhatTheyAreCalled(t *testing.T) {
 	t.Parallel()
 	var got []worklog.Draft
