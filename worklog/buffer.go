@@ -59,9 +59,15 @@ func newBuffer(c *Client, most int) *buffer {
 	return b
 }
 
-// put queues d, never waits, and says why it did not.
+// put queues d, never waits, and says why it did not. What it queues is its own: the caller may go on with d.
 func (b *buffer) put(d Draft) error {
 	b.c.complete(&d)
+	d.Metadata = d.Metadata.freeze()
+	for _, t := range []**time.Time{&d.StartedAt, &d.EndedAt, &d.LoggedAt} {
+		if *t != nil {
+			*t = new(**t)
+		}
+	}
 	q := queued{d, time.Now()}
 	b.mu.Lock()
 	defer b.mu.Unlock()

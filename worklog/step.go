@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 )
@@ -38,8 +37,8 @@ func (c *Client) Start(ctx context.Context, d Draft) *Step {
 		now := time.Now()
 		d.StartedAt = &now
 	}
-	d.Metadata = maps.Clone(d.Metadata)
 	s := &Step{c: c, draft: d, out: []byte(d.Details)}
+	s.draft.Metadata = d.Metadata.freeze()
 	s.err = c.Log(ctx, d)
 	return s
 }
@@ -74,7 +73,7 @@ func (s *Step) Set(name string, value any) {
 	if s.draft.Metadata == nil {
 		s.draft.Metadata = Metadata{}
 	}
-	s.draft.Metadata[name] = value
+	s.draft.Metadata[name] = frozen(value, 1)
 }
 
 // Update reports what was written and set so far, while the step goes on.
@@ -127,7 +126,7 @@ func (s *Step) snapshot(status Status, reason string) (Draft, bool) {
 		return Draft{}, false
 	}
 	d := s.draft
-	d.Metadata = maps.Clone(d.Metadata)
+	d.Metadata = d.Metadata.freeze()
 	d.Status = status
 	d.Details = s.details(reason)
 	if status.Final() {

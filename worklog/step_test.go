@@ -109,6 +109,39 @@ func TestAReasonAsLongAsTheDetailsStillEndsTheStep(t *testing.T) {
 	}
 }
 
+// A draft that waits must not change, nor be read while its program writes on.
+func TestABufferedDraftSharesNothingWithItsProgram(t *testing.T) {
+	t.Parallel()
+	var got []worklog.Draft
+	rec := recorder(&got)
+	arrive := make(chan struct{})
+	c := wire(func(r *http.Request, body []byte) (*http.Response, error) {
+		<-arrive
+		return rec(r, body)
+	}).client(worklog.WithBuffer(10))
+	_ = c.Info(t.Context(), "on its way") // what comes next waits
+	inner, list := map[string]any{"a": "then"}, []any{"then"}
+	mine := worklog.Metadata{"inner": inner, "list": list, "a": "then"}
+	if err := c.Log(t.Context(), worklog.Draft{Title: "mine", Metadata: mine}); err != nil {
+		t.Fatal(err)
+	}
+	s := c.Start(t.Context(), worklog.Draft{Title: "step", Metadata: mine})
+	s.Set("a", "now")
+	mine["a"], inner["a"], list[0] = "now", "now", "now"
+	close(arrive)
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range got[1:] {
+		if text, _ := d.Metadata.AppendJSON(nil); string(text) != `{"a":"then","inner":{"a":"then"},"list":["then"]}` {
+			t.Errorf("%s arrived with %s", d.Title, text)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("%d drafts arrived", len(got))
+	}
+}
+
 func TestTheHelpersSayWhatTheyAreCalled(t *testing.T) {
 	t.Parallel()
 	var got []worklog.Draft
