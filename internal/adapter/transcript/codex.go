@@ -20,6 +20,7 @@ type codex struct {
 	items               map[string]string // by the id of a running item of exec, its key
 	saidSoFar           string            // hash of what was said so far, see execKey
 	lastError           string
+	named               bool // by its first session_meta
 }
 
 func newCodex(o Options) *codex {
@@ -100,7 +101,11 @@ func (c *codex) Close() ([]Row, error) { return c.rest(), nil }
 func (c *codex) take(kind string, p codexPayload, at time.Time, replaced bool) {
 	switch kind {
 	case "session_meta":
-		c.session, c.dir = orElse(p.ID, c.session), p.Dir
+		if c.named { // a fork copies the history that it has come from, with the heads of those threads
+			c.skip("session_meta of another thread")
+			return
+		}
+		c.session, c.dir, c.named = orElse(p.ID, c.session), p.Dir, p.ID != ""
 	case "turn_context":
 		c.dir, c.model = orElse(p.Dir, c.dir), p.Model
 	case "compacted":
