@@ -30,6 +30,7 @@ func TestTitlesSayWhatIsDoneWithWhat(t *testing.T) {
 		{"apply_patch", `"*** Begin Patch\n*** Add File: gamma.txt\n+x"`, "apply_patch gamma.txt", worklog.TypeFileOperation},
 		{"Bash", `{"command":"cd x && FOO=1 git push -u origin main"}`, "Bash: cd x && FOO=1 git push -u origin main", worklog.TypeDeployment},
 		{"exec_command", `{"cmd":"kubectl apply -f x"}`, "exec_command: kubectl apply -f x", worklog.TypeDeployment},
+		{"shell_command", `{"command":"git push"}`, "shell_command: git push", worklog.TypeDeployment},
 		{"Bash", `{"command":"echo git push"}`, "Bash: echo git push", worklog.TypeToolCall},
 		{"", ``, "Tool", worklog.TypeToolCall}, {"X", `[1]`, "X", worklog.TypeToolCall}, {"X", `{"prompt":7}`, "X", worklog.TypeToolCall},
 	} {

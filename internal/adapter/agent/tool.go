@@ -97,7 +97,7 @@ func isFileTool(tool string) bool {
 }
 
 func isShell(tool string) bool {
-	return slices.Contains([]string{"Bash", "shell", "local_shell", "exec_command", "run_shell_command", "PowerShell"}, tool)
+	return slices.Contains([]string{"Bash", "shell", "local_shell", "shell_command", "exec_command", "run_shell_command", "PowerShell"}, tool)
 }
 
 // deploys finds commands that put something where others meet it.
