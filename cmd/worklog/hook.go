@@ -121,7 +121,7 @@ func (cmd hookCmd) flush(a *app) error {
 	ctx, cancel := context.WithTimeout(a.ctx, flushTimeout)
 	defer cancel()
 	r, err := box.Deliver(ctx, true)
-	fmt.Fprintf(a.stderr, "%d events delivered, %d refused by the server, %d waiting\n", r.Delivered, r.Refused, r.Waiting)
+	fmt.Fprintf(a.stderr, "%d events delivered, %d refused by the server, %d given up, %d waiting\n", r.Delivered, r.Refused, r.GivenUp, r.Waiting)
 	return err
 }
 

@@ -91,7 +91,7 @@ func TestWhatAHookCouldNotHandOverIsDeliveredLater(t *testing.T) {
 		t.Errorf("started: %v", s.detached)
 	}
 	app.Restart()
-	if code := s.run(t.Context(), "hook", "--flush"); code != 0 || !strings.Contains(s.stderr.String(), "3 events delivered, 0 refused by the server, 0 waiting") {
+	if code := s.run(t.Context(), "hook", "--flush"); code != 0 || !strings.Contains(s.stderr.String(), "3 events delivered, 0 refused by the server, 0 given up, 0 waiting") {
 		t.Errorf("exit %d: %s", code, s.stderr.String())
 	}
 	var titles []string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/worklogdev/worklog/internal/spool"
@@ -16,12 +17,17 @@ const (
 	// firstPause and lastPause are the pauses between tries while the server is away.
 	firstPause = 500 * time.Millisecond
 	lastPause  = 15 * time.Second
+	// maxFailures is how often the server may fail at an event before those behind it have their turn, and fewFailures how
+	// often at one of those: what remains is to find out whether it fails at all of them.
+	maxFailures = 5
+	fewFailures = 2
 )
 
 // Result is what a delivery did.
 type Result struct {
 	Delivered int
 	Refused   int // the server will never take them
+	GivenUp   int // the server fails at them, and at no others
 	Waiting   int
 }
 
@@ -57,27 +63,58 @@ func (o *Outbox) Deliver(ctx context.Context, wait bool) (r Result, err error) {
 	}
 }
 
-// deliverAll delivers what waits, in order.
+// deliverAll delivers what waits, in order. An event that the server fails at lets the others pass. One of them that is
+// taken shows that the server is well: then the event is given up, and counted as lost. When none is, all of them wait.
 func (o *Outbox) deliverAll(ctx context.Context, r *Result) error {
 	o.sweep()
+	var failing []event
 	for {
 		waiting, err := o.waiting()
 		if err != nil {
 			return err
 		}
+		waiting = slices.DeleteFunc(waiting, func(e event) bool { return slices.Contains(failing, e) })
+		if len(waiting) == 0 && len(failing) > 0 {
+			return errFailed
+		}
 		if len(waiting) == 0 {
 			return o.tell(ctx)
 		}
 		for _, e := range waiting {
-			if err := o.deliverOne(ctx, e, r); err != nil {
+			before, tries := r.Delivered, maxFailures
+			if len(failing) > 0 {
+				tries = fewFailures
+			}
+			err := o.deliverOne(ctx, e, tries, r)
+			if errors.Is(err, errFailed) {
+				failing = append(failing, e)
+			} else if err != nil {
 				return err
 			}
+			if r.Delivered == before {
+				continue
+			}
+			if err := o.giveUp(failing, r); err != nil {
+				return err
+			}
+			failing = nil
 		}
 	}
 }
 
-// deliverOne delivers an event, however often it has to be tried.
-func (o *Outbox) deliverOne(ctx context.Context, e event, r *Result) error {
+// giveUp removes events that only the server's failure is known of.
+func (o *Outbox) giveUp(failing []event, r *Result) error {
+	for _, e := range failing {
+		r.GivenUp++
+		if err := errors.Join(o.drop(), os.Remove(filepath.Join(o.dir, e.file))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliverOne delivers an event, however often it has to be tried, unless the server fails at it so many times.
+func (o *Outbox) deliverOne(ctx context.Context, e event, failures int, r *Result) error {
 	path := filepath.Join(o.dir, e.file)
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) { // another outbox has adopted it
@@ -86,7 +123,7 @@ func (o *Outbox) deliverOne(ctx context.Context, e event, r *Result) error {
 	if err != nil {
 		return err
 	}
-	if err = o.insist(ctx, e, raw); isRefused(err) {
+	if err = o.insist(ctx, e, raw, failures); isRefused(err) {
 		r.Refused++
 		return os.Remove(path)
 	}
@@ -97,15 +134,19 @@ func (o *Outbox) deliverOne(ctx context.Context, e event, r *Result) error {
 	return os.Remove(path)
 }
 
-// insist posts until the server takes or refuses an event.
-func (o *Outbox) insist(ctx context.Context, e event, raw []byte) error {
+// insist posts until the server takes or refuses an event, or has failed at it so many times.
+func (o *Outbox) insist(ctx context.Context, e event, raw []byte, failures int) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		try, cancel := context.WithTimeout(ctx, postTimeout)
 		err := o.post(try, e, raw)
 		cancel()
-		if err == nil || isRefused(err) || errors.Is(err, errDenied) {
+		if errors.Is(err, errFailed) {
+			failures--
+		}
+		if err == nil || isRefused(err) || errors.Is(err, errDenied) || failures <= 0 {
 			return err
 		}
+		o.settle()
 		wait := pause
 		if slow, ok := errors.AsType[errSlowDown](err); ok {
 			wait = max(slow.wait, pause)
@@ -118,7 +159,23 @@ func (o *Outbox) insist(ctx context.Context, e event, raw []byte) error {
 	}
 }
 
-// tell tells the server how many events were lost because the outbox was full.
+// settle sees to it that what waits is on the disk itself, which no hook has the time for. What can not be brought there
+// is tried again.
+func (o *Outbox) settle() {
+	waiting, _ := o.waiting()
+	there := make(map[string]bool, len(waiting))
+	for _, e := range waiting {
+		f, err := os.Open(filepath.Join(o.dir, e.file))
+		if err != nil {
+			continue
+		}
+		there[e.id] = o.settled[e.id] || f.Sync() == nil
+		_ = f.Close()
+	}
+	o.settled = there
+}
+
+// tell tells the server how many events were lost.
 func (o *Outbox) tell(ctx context.Context) error {
 	path := filepath.Join(o.dir, droppedName)
 	info, err := os.Stat(path)
@@ -126,13 +183,13 @@ func (o *Outbox) tell(ctx context.Context) error {
 		return nil
 	}
 	raw, err := json.Marshal(map[string]string{
-		"hook_event_name": "Notification", "message": fmt.Sprintf("%d events of this machine are lost: the server was away and the outbox full", info.Size()),
+		"hook_event_name": "Notification", "message": fmt.Sprintf("%d events of this machine are lost: the outbox was full, or the server failed at them", info.Size()),
 	})
 	if err != nil {
 		return err
 	}
 	e := event{at: o.now(), id: fmt.Sprintf("dropped-%d-%d", info.ModTime().UnixNano(), info.Size())}
-	if err := o.insist(ctx, e, raw); err != nil && !isRefused(err) {
+	if err := o.insist(ctx, e, raw, maxFailures); err != nil && !isRefused(err) {
 		return err
 	}
 	return os.Remove(path)
@@ -141,12 +198,14 @@ func (o *Outbox) tell(ctx context.Context) error {
 // abandoned is how old a half-written file is that nobody is writing any more.
 const abandoned = time.Hour
 
-// sweep removes what a kill has left half written; nobody was told that it is kept.
+// sweep removes what a kill has left half written, and counts it.
 func (o *Outbox) sweep() {
 	halves, _ := filepath.Glob(filepath.Join(o.dir, ".new-*"))
 	for _, path := range halves {
 		if info, err := os.Stat(path); err == nil && o.now().Sub(info.ModTime()) > abandoned {
-			_ = os.Remove(path)
+			if os.Remove(path) == nil {
+				_ = o.drop()
+			}
 		}
 	}
 }

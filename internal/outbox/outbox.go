@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,14 +31,19 @@ const (
 	MaxBody = 16 << 20
 	// HandTimeout is how long Hand takes at most, of the 300 ms that an agent is promised: a process needs some to start.
 	HandTimeout = 200 * time.Millisecond
-	// directTimeout is how long the server has for its answer before the event goes to disk.
+	// answerSoon is how long a server that is well takes at most: after it the event goes to disk while the answer is still
+	// awaited, so that a process which ends in the middle loses nothing. directTimeout is when it is awaited no longer.
+	answerSoon    = 25 * time.Millisecond
 	directTimeout = 130 * time.Millisecond
+	// tryTimeout is when nobody can be trying to hand over an event directly any more, and it waits like the others.
+	tryTimeout = 2 * time.Second
 	// maxEvents and maxBytes bound what waits for one server.
 	maxEvents = 20_000
 	maxBytes  = 64 << 20
 	// postTimeout bounds a delivery that nobody waits for.
 	postTimeout = 15 * time.Second
 	suffix      = ".json"
+	tryPrefix   = ".try-" // of events whose process is still waiting for the server
 	lockName    = "lock"
 	droppedName = "dropped"
 )
@@ -61,6 +67,7 @@ type Outbox struct {
 	deliver func() error
 	client  *http.Client
 	now     func() time.Time
+	settled map[string]bool // by id, what waits and has reached the disk itself, as far as a delivery knows
 }
 
 // New returns an outbox. Its directory is made when something has to wait.
@@ -87,7 +94,7 @@ func name(url, token string) string {
 func (o *Outbox) Adopt(root, oldToken string) error {
 	server := strings.TrimSuffix(o.url, "/api/v1/hooks")
 	old := filepath.Join(root, name(server, oldToken))
-	waiting, err := (&Outbox{dir: old}).waiting()
+	waiting, err := (&Outbox{dir: old, now: o.now}).waiting()
 	if err != nil || len(waiting) == 0 || old == o.dir {
 		return err
 	}
@@ -95,7 +102,7 @@ func (o *Outbox) Adopt(root, oldToken string) error {
 		return err
 	}
 	for _, w := range waiting {
-		if err := os.Rename(filepath.Join(old, w.file), filepath.Join(o.dir, w.file)); err != nil {
+		if err := os.Rename(filepath.Join(old, w.file), filepath.Join(o.dir, w.name())); err != nil {
 			return err
 		}
 	}
@@ -119,17 +126,48 @@ func (o *Outbox) Hand(ctx context.Context, raw []byte) error {
 func (o *Outbox) hand(ctx context.Context, raw []byte) error {
 	e := event{at: o.now(), id: rand.Text(), size: int64(len(raw))}
 	waiting, err := o.waiting()
-	if err == nil && len(waiting) == 0 { // else it goes behind them
-		direct, cancel := context.WithTimeout(ctx, directTimeout)
-		defer cancel()
-		if err := o.post(direct, e, raw); err == nil || isRefused(err) {
+	if err == nil && len(waiting) == 0 {
+		taken, err := o.direct(ctx, e, raw)
+		if taken || err != nil {
 			return err
 		}
+		return o.start()
 	}
-	if err := o.keep(e, raw, waiting); err != nil {
+	if err := o.keep(e.name(), e, raw, waiting); err != nil { // behind the others
 		return err
 	}
 	return o.start()
+}
+
+// direct hands over an event to the server. Not taken without an error means that it waits.
+func (o *Outbox) direct(ctx context.Context, e event, raw []byte) (taken bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, directTimeout)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- o.post(ctx, e, raw) }()
+	answered := false
+	select {
+	case err = <-answer:
+		if err == nil || isRefused(err) {
+			return true, err
+		}
+		answered = true
+	case <-time.After(answerSoon):
+	}
+	kept := o.keep(tryPrefix+e.name(), e, raw, nil)
+	if !answered {
+		err = <-answer
+	}
+	path := filepath.Join(o.dir, tryPrefix+e.name())
+	switch taken := err == nil || isRefused(err); {
+	case taken && kept == nil:
+		return true, errors.Join(err, os.Remove(path))
+	case taken:
+		return true, err
+	case kept != nil:
+		return false, kept
+	}
+	return false, os.Rename(path, filepath.Join(o.dir, e.name()))
 }
 
 // start starts a delivery unless one is under way: that one looks again before it ends.
@@ -162,7 +200,7 @@ func (e event) name() string {
 }
 
 func parseName(file string) (e event, ok bool) {
-	parts := strings.Split(strings.TrimSuffix(file, suffix), "-")
+	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(file, tryPrefix), suffix), "-")
 	if !strings.HasSuffix(file, suffix) || len(parts) != 3 {
 		return e, false
 	}
@@ -173,7 +211,7 @@ func parseName(file string) (e event, ok bool) {
 
 // waiting lists what waits, oldest first.
 func (o *Outbox) waiting() ([]event, error) {
-	entries, err := os.ReadDir(o.dir) // sorted by name, which begins with the time
+	entries, err := os.ReadDir(o.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -182,15 +220,23 @@ func (o *Outbox) waiting() ([]event, error) {
 	}
 	var events []event
 	for _, entry := range entries {
-		if e, ok := parseName(entry.Name()); ok {
+		e, ok := parseName(entry.Name())
+		if ok && strings.HasPrefix(e.file, tryPrefix) && o.now().Sub(e.at).Abs() < tryTimeout { // its process does that
+			continue
+		}
+		if ok {
 			events = append(events, e)
 		}
 	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
 	return events, nil
 }
 
-// keep writes an event to the disk. When there is no room it is counted instead.
-func (o *Outbox) keep(e event, raw []byte, waiting []event) error {
+// keep writes an event to the disk under a name, as a whole or not at all. When there is no room it is counted instead.
+//
+// It does not wait for the disk itself, which can take longer than an agent may: from here on a crash of the machine
+// alone could lose the event, until the process that delivers it has seen to that.
+func (o *Outbox) keep(name string, e event, raw []byte, waiting []event) error {
 	if err := os.MkdirAll(o.dir, 0o700); err != nil {
 		return err
 	}
@@ -206,9 +252,9 @@ func (o *Outbox) keep(e event, raw []byte, waiting []event) error {
 		return err
 	}
 	_, err = f.Write(raw)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(o.dir, e.name()))
+		err = os.Rename(f.Name(), filepath.Join(o.dir, name))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
@@ -239,6 +285,9 @@ func isRefused(err error) bool {
 // errDenied says that the token is no good. A person has to do something; until then the events wait.
 var errDenied = errors.New("the server does not accept the token")
 
+// errFailed says that the server has failed at the event: it is broken, or the event is more than it can bear.
+var errFailed = errors.New("the server fails at the event")
+
 // errSlowDown says that the server wants to be asked later.
 type errSlowDown struct{ wait time.Duration }
 
@@ -268,6 +317,9 @@ func (o *Outbox) post(ctx context.Context, e event, raw []byte) error {
 	}
 	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
 		return errDenied
+	}
+	if res.StatusCode == http.StatusInternalServerError {
+		return errFailed
 	}
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
 		return errSlowDown{time.Duration(s) * time.Second}

@@ -221,7 +221,7 @@ func TestManyHooksAtOnceLoseNothing(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				o := New(Options{Dir: dir, URL: s.URL, Token: "good"}) // a process of its own
-				if err := o.keep(event{at: time.Now(), id: fmt.Sprintf("%dx%d", n, i), size: 5}, fmt.Appendf(nil, "%d-%d", n, i), nil); err != nil {
+				if err := o.keep(event{at: time.Now(), id: fmt.Sprintf("%dx%d", n, i), size: 5}.name(), event{size: 5}, fmt.Appendf(nil, "%d-%d", n, i), nil); err != nil {
 					t.Error(err)
 				}
 			}
@@ -272,12 +272,12 @@ func TestHalfWrittenFilesAreNoEvents(t *testing.T) {
 	if err := os.Chtimes(old, time.Now(), time.Now().Add(-2*abandoned)); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.keep(event{at: time.Now(), id: "x", size: 5}, []byte("whole"), nil); err != nil {
+	if err := o.keep(event{at: time.Now(), id: "x", size: 5}.name(), event{size: 5}, []byte("whole"), nil); err != nil {
 		t.Fatal(err)
 	}
 	deliver(t, o)
 	left, err := filepath.Glob(filepath.Join(o.dir, ".new-*"))
-	if s.got() != "whole" || err != nil || len(left) != 1 || left[0] != fresh {
+	if !strings.HasPrefix(s.got(), "whole {") || !strings.Contains(s.got(), "1 events of this machine are lost") || err != nil || len(left) != 1 || left[0] != fresh {
 		t.Errorf("%q, %v, %v", s.got(), left, err)
 	}
 }
