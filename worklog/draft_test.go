@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,8 @@ func TestMetadataHasBounds_S03(t *testing.T) {
 		"a tiny number":     {worklog.Metadata{"l": []any{json.Number("1e-400")}}, "metadata.l.0"},
 		"a long zero":       {worklog.Metadata{"n": json.Number("0e-16000")}, "metadata.n"},
 		"zeros":             {worklog.Metadata{"a": json.Number("0"), "b": json.Number("-0.0"), "c": json.Number("0e5"), "d": json.Number("1e308")}, ""},
+		"a long number":     {worklog.Metadata{"n": json.Number("1." + strings.Repeat("1", 20_000))}, "metadata.n"},
+		"every digit":       {worklog.Metadata{"n": json.Number(strconv.FormatFloat(0x1p-1022, 'f', 1074, 64)), "m": json.Number("-1" + strings.Repeat("0", 308))}, ""},
 		"an empty number":   {worklog.Metadata{"n": json.Number("x")}, "metadata.n"},
 		"infinity":          {worklog.Metadata{"n": math.Inf(1)}, "metadata.n"},
 		"a function":        {worklog.Metadata{"f": func() {}}, "metadata"},

@@ -13,6 +13,9 @@ const (
 	MaxMetadataBytes = 64 << 10 // as JSON
 	MaxMetadataDepth = 32
 	MaxMetadataKeys  = 1000 // in all levels together
+	// maxNumberBytes is room for every digit of any float64, the smallest of which has 1,074 behind its point. PostgreSQL
+	// refuses a number with more than 16,383 there, and with it the whole batch that the number has come in.
+	maxNumberBytes = 1100
 )
 
 // decodeMetadata reads an object, or null, of any size: what was stored is within bounds. The last of two members with
@@ -156,7 +159,7 @@ func (f *fields) metadataValue(path string, v any, depth int, keys *int) {
 	}
 	switch v := v.(type) {
 	case json.Number:
-		f.check(storable(v), path, "is a number outside the range of a 64-bit float")
+		f.check(storable(v), path, "is a number outside the range of a 64-bit float, or of more digits than one has")
 	case float64:
 		f.check(!math.IsInf(v, 0) && !math.IsNaN(v), path, "must be a finite number")
 	case []any:
@@ -190,10 +193,11 @@ func dotted(path, key string) string {
 	return path + "." + Cut(key, maxFieldNameBytes)
 }
 
-// storable reports whether n is a normal float64: neither infinite nor so small that jsonb would keep 16,000 digits of it.
+// storable reports whether n is a normal float64, neither infinite nor so small that jsonb would keep 16,000 digits of it,
+// and is written with no more digits than one has.
 func storable(n json.Number) bool {
 	v, err := strconv.ParseFloat(n.String(), 64)
-	if err != nil {
+	if err != nil || len(n) > maxNumberBytes {
 		return false
 	}
 	if v != 0 {

@@ -209,7 +209,8 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 	case worklog.CodeOf(err) == worklog.CodeInvalid && len(b.Writes) > 1:
 		s.release(b)
 		s.pendingBack(b.flushed)
-		s.oneByOne(ctx, requests, b)
+		locked := s.bisect(ctx, b.own())
+		s.conclude(requests, locked)
 	case worklog.CodeOf(err) == worklog.CodeInvalid:
 		s.release(b)
 		s.pendingDone(b.flushed, nil)
@@ -223,58 +224,18 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 	}
 }
 
-// oneByOne finds the draft whose value PostgreSQL refuses: its neighbours are stored all the same.
-func (s *Service) oneByOne(ctx context.Context, requests []*request, b *batch) {
-	for i, d := range b.from {
-		if d == nil {
-			continue // repeats and notes come again with the next flush
-		}
-		single := &batch{Batch: store.Batch{Now: b.Now, Room: b.Room, Writes: b.Writes[i : i+1]}, from: b.from[i : i+1], request: b.request[i : i+1]}
-		single.Admit = func(int) bool { return s.admit(d) }
-		for _, m := range b.merged {
-			if m.first == i {
-				single.merged = append(single.merged, repeat{m.r, m.d, 0})
-			}
-		}
-		results, locked, err := s.store.Append(ctx, single.Batch)
-		switch {
-		case err == nil && len(locked) == 0:
-			s.answer(single, results)
-		case worklog.CodeOf(err) == worklog.CodeInvalid:
-			s.release(single)
-			s.refuseAll(single)
-		default:
-			s.release(single)
-			b.request[i].err = unavailable("the database does not answer", err)
-		}
-	}
-	for _, r := range requests {
-		s.finish(r)
-	}
-}
-
-// refuseAll answers drafts whose values only PostgreSQL refuses.
-func (s *Service) refuseAll(b *batch) {
-	refused := worklog.Errorf(worklog.CodeInvalid, "the database refused a value of this draft")
-	for i, d := range b.from {
-		if d == nil {
-			continue
-		}
-		s.refuse(b.request[i], d.index, d.write.Owner, refused)
-	}
-	for _, m := range b.merged {
-		s.refuse(m.r, m.d.index, m.d.write.Owner, refused)
-	}
-	b.from, b.request, b.merged = nil, nil, nil
-}
-
 // settle answers every request of a committed batch, except those of locked owners, which wait for the next one.
 func (s *Service) settle(requests []*request, b *batch, results []store.Result, locked []int64) {
 	s.pendingDone(b.flushed, locked)
 	s.answer(b, results)
+	s.conclude(requests, len(locked) > 0)
+}
+
+// conclude lets the callers of requests go on, except those that have drafts of a locked owner.
+func (s *Service) conclude(requests []*request, locked bool) {
 	var again []*request
 	for _, r := range requests {
-		if r.keepUnanswered(); len(r.drafts) > 0 && len(locked) > 0 {
+		if r.keepUnanswered(); len(r.drafts) > 0 && locked && r.err == nil {
 			again = append(again, r)
 			continue
 		}

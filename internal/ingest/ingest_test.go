@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,14 +41,16 @@ func (c *clock) stop()                { c.stopped.Store(new(c.now())) }
 // faulty is the real store with errors put in front.
 type faulty struct {
 	*store.Store
-	mu   sync.Mutex
-	errs []error
-	hang chan struct{} // Append waits for it
+	mu      sync.Mutex
+	errs    []error
+	hang    chan struct{} // Append waits for it
+	batches atomic.Int64
 	// locked gets each owner that somebody else has locked.
 	locked chan int64
 }
 
 func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []int64, error) {
+	f.batches.Add(1)
 	f.mu.Lock()
 	var err error
 	if len(f.errs) > 0 {
@@ -262,21 +263,6 @@ func TestOneBadDraftDoesNotFailItsNeighbours(t *testing.T) {
 	stats, _ := b.flushed(t)
 	if stats.Invalid != 3 || stats.Received != 4 {
 		t.Errorf("stats %+v", stats)
-	}
-}
-
-// A fraction of 20,000 digits is a fine float64 for us and no numeric for PostgreSQL.
-func TestAValueThatOnlyPostgreSQLRefusesFailsAlone(t *testing.T) {
-	b := setup(t)
-	odd := worklog.Draft{Title: "odd", Metadata: worklog.Metadata{"n": json.Number("1." + strings.Repeat("1", 20_000))}}
-	receipts := b.append(t, b.me, worklog.Draft{Title: "one"}, odd, odd, worklog.Draft{Title: "two"})
-	wantOutcomes(t, receipts, "stored invalid invalid stored")
-	stats, rows := b.flushed(t)
-	if stats.Stored != 2 || stats.Invalid != 2 || len(rows) != 2 {
-		t.Errorf("stats %+v, %d rows", stats, len(rows))
-	}
-	if state := b.limiter.State(limit.Window{Owner: b.me.User.ID}); state.Remaining != perMinute-2 {
-		t.Errorf("%d places left", state.Remaining)
 	}
 }
 
