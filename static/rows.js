@@ -159,9 +159,10 @@
     });
   }
 
+  // For a reader at the newest entry: new rows below have moved the edge, and asking where the reader is comes too late.
   function trim() {
     let extra = list.childElementCount - maxRows;
-    if (extra <= 0 || !atNewest()) return;
+    if (extra <= 0) return;
     while (extra-- > 0) oldest().remove();
     const older = olderLink();
     if (older) older.hidden = false;

@@ -111,6 +111,22 @@ func TestBrowserKeepsTheListBounded(t *testing.T) {
 	}
 }
 
+// Rows that come at once at the end of a conversation move the edge that says where the reader is.
+func TestBrowserKeepsAConversationBoundedWhenManyRowsComeAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 10)...)
+	b := s.open(s.URL, s.conversation("c"))
+	for i := range 5 {
+		s.write(numbered("c", 10+100*i, 100)...)
+	}
+	b.wait("the newest is shown", "[...document.querySelectorAll('#log-list .title')].at(-1)?.textContent.includes('step 509')")
+	if n := len(b.rows()); n > 300 {
+		t.Errorf("%d rows are kept, want 300 at most", n)
+	}
+	b.equalsFresh()
+}
+
 func TestBrowserIgnoresChangesOfEntriesItDoesNotShow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
