@@ -7,6 +7,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
@@ -181,7 +182,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 	if len(r.drafts) == 0 {
 		return r.receipts, nil
 	}
-	if err := s.reserveImports(r, imports); err != nil {
+	if err := s.reserveImports(r, p, imports); err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx, r); err != nil {
@@ -260,26 +261,53 @@ func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal
 	x := draft{index: i, write: w, imported: d.LoggedAt != nil && now.Sub(*d.LoggedAt) > importAge}
 	if p.Token != nil {
 		x.write.TokenID = p.Token.ID
-		x.write.OwnOnly = !p.Can(account.ScopeRead)
+		x.write.OwnOnly = !p.Can(account.ScopeRead) || owner != p.User.ID // it reads and changes its own user's things alone
 	}
 	if d.Key == "" {
 		x.fingerprint = limit.FingerprintOf(d)
 	}
 	r.drafts = append(r.drafts, x)
-	r.bytes += len(d.Title) + len(d.Details) + metadataCost*len(d.Metadata)
+	r.bytes += len(d.Title) + len(d.Details) + weight(map[string]any(d.Metadata))
 	return &r.drafts[len(r.drafts)-1]
 }
 
-// metadataCost is a guess at the bytes of one metadata key, for the bounds of queue and batch.
-const metadataCost = 64
+// valueCost is about what a value of metadata takes besides its text, for the bounds of queue and batch.
+const valueCost = 64
 
-// reserveImports takes n places of the import budget, all or none.
-func (s *Service) reserveImports(r *request, n int) error {
+// weight is about how many bytes a valid value of metadata holds on to, whatever its shape.
+func weight(v any) int {
+	n := valueCost
+	switch v := v.(type) {
+	case string:
+		n += len(v)
+	case json.Number:
+		n += len(v)
+	case json.RawMessage:
+		n += len(v)
+	case worklog.Metadata:
+		return weight(map[string]any(v))
+	case map[string]any:
+		for k, x := range v {
+			n += len(k) + weight(x)
+		}
+	case []any:
+		for _, x := range v {
+			n += weight(x)
+		}
+	}
+	return n
+}
+
+// reserveImports takes n places of the import budget, all or none. A token has one budget, whoever it writes for.
+func (s *Service) reserveImports(r *request, p *account.Principal, n int) error {
 	if n == 0 {
 		return nil
 	}
-	w := r.drafts[0].window
-	res, retry := s.limiter.ReserveImport(limit.Window{Owner: w.Owner, Token: r.drafts[0].write.TokenID}, n)
+	w := limit.Window{Owner: p.User.ID}
+	if p.Token != nil {
+		w.Token = p.Token.ID
+	}
+	res, retry := s.limiter.ReserveImport(w, n)
 	if res.N < n {
 		s.limiter.Release(res, res.N)
 		return &worklog.Error{Code: worklog.CodeRateLimited, Message: "the import budget of this minute is used up; nothing of this request was stored", RetryAfter: max(retry, time.Second)}

@@ -27,7 +27,7 @@ func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, pa
 		return worklog.Entry{}, err
 	}
 	w := store.Write{Owner: p.User.ID, EntryID: id, Patch: true, Facts: facts}
-	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details), done: make(chan struct{})}
+	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details) + weight(map[string]any(facts.Metadata)), done: make(chan struct{})}
 	if err := s.run(ctx, r); err != nil {
 		return worklog.Entry{}, err
 	}
@@ -56,7 +56,7 @@ func (s *Service) UpdateOwn(ctx context.Context, p *account.Principal, own Own, 
 	w := store.Write{
 		Owner: p.User.ID, EntryID: own.ID, Key: s.Key(own.Key), Patch: true, Facts: facts, TokenID: p.Token.ID, OwnOnly: true, RunningOnly: true,
 	}
-	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details), done: make(chan struct{})}
+	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details) + weight(map[string]any(facts.Metadata)), done: make(chan struct{})}
 	if err := s.run(ctx, r); err != nil {
 		return worklog.Receipt{}, err
 	}
