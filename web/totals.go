@@ -28,12 +28,10 @@ func (s *Server) newTotals() *totals {
 // Settled tells a page what has come of the news beyond its rows. A failure costs nothing but that: the next news brings
 // it.
 func (st *pageStream) Settled(ctx context.Context, since time.Time) (done bool, err error) {
-	facts, err := st.tellFacts(ctx, since)
-	if err != nil {
-		return true, err
+	if done, err = st.tellFacts(ctx, since); err != nil || !done {
+		return done, err
 	}
-	threads, err := st.tellThreads(since)
-	return facts && threads, err
+	return st.tellThreads(since)
 }
 
 // tellFacts tells a conversation's page its new totals.
