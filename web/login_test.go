@@ -200,7 +200,9 @@ func TestTheSetupLinkMakesOneAdmin(t *testing.T) {
 	for i := range codes {
 		browsers[i] = g.browser()
 		all.Go(func() {
-			codes[i] = browsers[i].post(link, "email", fmt.Sprintf("admin%d@example.org", i), "password", password).Code
+			for codes[i] = http.StatusServiceUnavailable; codes[i] == http.StatusServiceUnavailable && t.Context().Err() == nil; { // hashing queues; who waited too long is to try again
+				codes[i] = browsers[i].post(link, "email", fmt.Sprintf("admin%d@example.org", i), "password", password).Code
+			}
 		})
 	}
 	all.Wait()

@@ -50,8 +50,11 @@ func setup(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.raw.Close(context.Background()) })
-	for email, user := range map[string]*account.User{"ann@example.org": &w.ann, "bob@example.org": &w.bob} {
-		if *user, err = w.CreateUser(w.ctx, email, "", false); err != nil {
+	for _, u := range []struct {
+		email string
+		user  *account.User
+	}{{"ann@example.org", &w.ann}, {"bob@example.org", &w.bob}} {
+		if *u.user, err = w.CreateUser(w.ctx, u.email, "", false); err != nil {
 			t.Fatal(err)
 		}
 	}
