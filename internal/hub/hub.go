@@ -159,6 +159,20 @@ func (h *Hub) Run(ctx context.Context) error {
 	return nil
 }
 
+const (
+	// settleTabs is how many tabs are told totals at their usual pace. More are told less often, since rows come first.
+	settleTabs = 400
+	// maxSettle bounds that, in the usual pace.
+	maxSettle = 5
+)
+
+// settle is when after news a tab is told what has come of it.
+func (h *Hub) settle() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.o.Settle * time.Duration(min(1+h.tabs/settleTabs, maxSettle))
+}
+
 // Shutdown ends every tab and refuses new ones. It does not wait.
 func (h *Hub) Shutdown() {
 	h.mu.Lock()

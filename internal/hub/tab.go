@@ -18,8 +18,8 @@ type Output interface {
 	Flush() error
 	// Ping sends a sign of life that carries the cursor.
 	Ping(cursor int64) error
-	// Settled is called once within Options.Settle after the feed has had news, however many and whether the tab shows
-	// them or not: the place for totals. Since is when the last of them was seen. It must not wait, since frames wait
+	// Settled is called once within Options.Settle after the feed has had news (with very many tabs up to five times as
+	// late), however many and whether the tab shows them or not: the place for totals. Since is when the last of them was seen. It must not wait, since frames wait
 	// for it: when it is not done it is called again soon, with the same since.
 	Settled(ctx context.Context, since time.Time) (done bool, err error)
 }
@@ -59,7 +59,7 @@ func (t *Tab) serve(ctx context.Context, out Output) End {
 		if end := t.drain(ctx, out); end != 0 {
 			return end
 		}
-		if t.cursor != before && settle.news(t.hub.o.Settle) {
+		if t.cursor != before && settle.news(t.hub.settle) {
 			timer.Reset(t.wait(ping, settle.due))
 		}
 		select {
@@ -75,7 +75,7 @@ func (t *Tab) serve(ctx context.Context, out Output) End {
 		case !now.Before(t.until):
 			return EndAged
 		case settle.isDue(now):
-			err = settle.tell(ctx, out, now, t.hub.o.Settle)
+			err = settle.tell(ctx, out, now, t.hub.settle)
 		case !now.Before(ping):
 			ping = now.Add(jitter(t.hub.o.Ping))
 			err = out.Ping(t.cursor)
@@ -98,19 +98,19 @@ type settling struct {
 }
 
 // news notes that there was some, and reports whether that makes something due.
-func (s *settling) news(within time.Duration) bool {
+func (s *settling) news(within func() time.Duration) bool {
 	s.since = time.Now()
 	if !s.due.IsZero() {
 		return false
 	}
-	s.due = s.since.Add(within)
+	s.due = s.since.Add(within())
 	return true
 }
 
 func (s *settling) isDue(now time.Time) bool { return !s.due.IsZero() && !now.Before(s.due) }
 
 // tell calls Settled. News that has come while it was not done is told next time.
-func (s *settling) tell(ctx context.Context, out Output, now time.Time, within time.Duration) error {
+func (s *settling) tell(ctx context.Context, out Output, now time.Time, within func() time.Duration) error {
 	if s.asked.IsZero() {
 		s.asked = s.since
 	}
@@ -119,7 +119,7 @@ func (s *settling) tell(ctx context.Context, out Output, now time.Time, within t
 	case !done:
 		s.due = now.Add(settleAgain)
 	case s.since.After(s.asked):
-		s.due, s.asked = now.Add(within), time.Time{}
+		s.due, s.asked = now.Add(within()), time.Time{}
 	default:
 		s.due, s.asked = time.Time{}, time.Time{}
 	}

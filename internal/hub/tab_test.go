@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,26 @@ func TestTotalsAreToldOnceASecondAtMost(t *testing.T) {
 		if p.settled < 9 || p.settled > 11 {
 			t.Errorf("%d totals for ten seconds of news, want one a second", p.settled)
 		}
+	})
+}
+
+func TestVeryManyTabsAreToldTheirTotalsLessOften(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{TabsPerSession: settleTabs, TabsPerUser: settleTabs}, func(w *world) {
+		p := w.open(watch(1, "s", "a", 0))
+		for i := range settleTabs {
+			w.open(watch(2, "s2", fmt.Sprint("b", i), 0))
+		}
+		for range 40 { // twenty seconds of news
+			w.commit(1, "")
+			time.Sleep(500 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if p.settled < 9 || p.settled > 11 {
+			t.Errorf("%d totals for twenty seconds of news, want one every two seconds", p.settled)
+		}
+		w.wantRevs(p, w.db.since(1, 0, ""))
 	})
 }
 
