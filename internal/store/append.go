@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/worklogdev/worklog/internal/change"
@@ -56,9 +55,6 @@ type Batch struct {
 	Now time.Time
 }
 
-// commitCheckTimeout bounds the search for the outcome of a commit whose answer was lost.
-const commitCheckTimeout = 3 * time.Second
-
 // Append writes a batch in one transaction and returns a result per write, in order. Owners whose stats row another
 // writer holds are left out and returned in locked: nothing of theirs was written, and their results are zero.
 //
@@ -83,7 +79,7 @@ func (s *Store) Append(ctx context.Context, b Batch) (results []Result, locked [
 	}
 	p.decide()
 	if err := p.write(ctx, conn); err != nil {
-		if !isBroken(err) {
+		if !isInDoubt(err) {
 			rollback(ctx, conn)
 			return nil, nil, mapError(err)
 		}
@@ -115,37 +111,4 @@ func (s *Store) ensureStats(ctx context.Context, conn *pgxpool.Conn, owners []in
 	}
 	s.owners.add(missing)
 	return nil
-}
-
-// committed finds out whether p was committed although its answer was lost. It takes the locks that p held, so that
-// the old transaction has ended, and looks for an entry that p inserted. Without one it says no: the caller answers
-// "unknown", and a retry with the same key is safe.
-func (s *Store) committed(ctx context.Context, p *plan) bool {
-	if len(p.inserts) == 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitCheckTimeout)
-	defer cancel()
-	first := p.inserts[0]
-	for ctx.Err() == nil {
-		var found bool
-		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "SELECT 1 FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", first.row.Owner); err != nil {
-				return err
-			}
-			return tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM work_logs WHERE owner_id = $1 AND id = $2)", first.row.Owner, first.row.ID).Scan(&found)
-		})
-		if err == nil {
-			return found
-		}
-		if !isAway(err) {
-			s.log.Error("look for a commit whose answer was lost", "error", err)
-			return false
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return false
 }

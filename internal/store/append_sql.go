@@ -17,7 +17,7 @@ import (
 
 // The statements of a group commit. They are prepared once per connection and sent in two pipelined round trips.
 const (
-	sqlLock = `SELECT owner_id, last_rev, closed, day, day_bytes FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
+	sqlLock = `SELECT owner_id, last_rev, closed, day, day_bytes, pg_current_xact_id()::text FROM work_log_stats WHERE owner_id = ANY($1::bigint[]) ORDER BY owner_id FOR UPDATE SKIP LOCKED`
 
 	// sqlHidden is whether an entry's conversation is being deleted.
 	sqlHidden = `EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND c.deleted_at IS NOT NULL)`
@@ -128,7 +128,7 @@ func (p *plan) readLocks(rows pgx.Rows) error {
 		st := &statsRow{}
 		var closed bool
 		var today written
-		if err := rows.Scan(&st.OwnerID, &st.LastRev, &closed, &today.day, &today.bytes); err != nil {
+		if err := rows.Scan(&st.OwnerID, &st.LastRev, &closed, &today.day, &today.bytes, &p.transaction); err != nil {
 			return err
 		}
 		p.stats[st.OwnerID] = st

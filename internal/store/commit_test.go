@@ -139,3 +139,29 @@ func TestACommitThatNeverArrivedIsNotAcknowledged(t *testing.T) {
 	}
 	wantOutcome(t, b.append(t, worklog.Draft{Title: "lost"})[0], worklog.OutcomeStored)
 }
+
+// Nothing that such a batch did is done a second time, and nothing is told that did not happen.
+func TestACommitWithoutNewEntriesWhoseAnswerWasLostIsReadBack(t *testing.T) {
+	t.Parallel()
+	b, c := setupCut(t)
+	running := worklog.Draft{Title: "Bash: make", Key: "k", Status: worklog.StatusWorking}
+	ended := worklog.Draft{Title: "Bash: make", Key: "k", Status: worklog.StatusSuccess}
+	b.append(t, running)
+	counted := store.Batch{Now: time.Now().UTC(), Counts: map[int64]worklog.Counts{b.user.ID: {Merged: 3, Limited: 2}}}
+	for _, arrives := range []bool{false, true} {
+		for what, batch := range map[string]store.Batch{"counts": counted, "update": {Now: time.Now().UTC(), Writes: []store.Write{b.write(ended)}}} {
+			c.forward.Store(arrives)
+			c.arm.Store(true)
+			_, _, err := b.Append(b.ctx, batch)
+			if (err == nil) != arrives || c.arm.Load() {
+				t.Errorf("%s, arrives: %v: error %v, still armed: %v", what, arrives, err, c.arm.Load())
+			}
+			if err != nil && worklog.CodeOf(err) != worklog.CodeUnavailable {
+				t.Errorf("%s: error %v", what, err)
+			}
+		}
+	}
+	if got := one[string](t, b, "SELECT format('%s %s %s', merged, limited, updated) FROM work_log_stats"); got != "3 2 1" {
+		t.Errorf("merged, limited, updated: %s", got)
+	}
+}

@@ -13,6 +13,8 @@ type plan struct {
 	batch   Batch
 	owners  []int64 // ascending
 	results []Result
+	// transaction is its number in PostgreSQL (xid8).
+	transaction string
 
 	stats         map[int64]*statsRow // of the owners that could be locked: their last rev
 	closed        map[int64]bool      // owners who are erased: nothing of theirs is written any more
