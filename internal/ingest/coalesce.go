@@ -60,6 +60,9 @@ func (s *Service) passSteps() {
 		for i := range r.drafts {
 			w := &r.drafts[i].write
 			pass(held, stepKey{w.Owner, w.Key})
+			if byID(w) { // whichever step that is
+				passAll(held, w.Owner)
+			}
 		}
 	}
 	for k := range held {
@@ -75,4 +78,13 @@ func pass(held map[stepKey][]*request, k stepKey) {
 		r.passed = true
 	}
 	delete(held, k)
+}
+
+// passAll lets everything go that is held of an owner.
+func passAll(held map[stepKey][]*request, owner int64) {
+	for k := range held {
+		if k.owner == owner {
+			pass(held, k)
+		}
+	}
 }

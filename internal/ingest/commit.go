@@ -35,10 +35,9 @@ func (s *Service) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	for drain.Err() == nil && !s.drained() {
-		s.pendingNow()
-		if wait := s.round(drain); wait > 0 {
-			time.Sleep(min(wait, lockedPause))
+	for s.pendingNow(); drain.Err() == nil && !s.drained(); s.pendingNow() {
+		if s.round(drain); !s.drained() { // it waits for a lock, or failed
+			time.Sleep(lockedPause)
 		}
 	}
 	s.abandon()
@@ -62,6 +61,13 @@ func (s *Service) abandon() {
 
 // round commits one batch and returns 0, or how long nothing is to be done unless somebody signals.
 func (s *Service) round(ctx context.Context) (wait time.Duration) {
+	var requests []*request
+	defer func() { // a bug must not end the write path, and nobody may wait for ever
+		if p := recover(); p != nil {
+			s.log.Error("panic in the write path", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.fail(requests, worklog.Errorf(worklog.CodeInternal, "internal error"))
+		}
+	}()
 	requests, late, wait := s.take()
 	s.fail(late, unavailable("the commit took too long", nil))
 	b := s.assemble(requests)
@@ -71,12 +77,6 @@ func (s *Service) round(ctx context.Context) (wait time.Duration) {
 		}
 		return wait
 	}
-	defer func() { // a bug must not end the write path, and nobody may wait for ever
-		if p := recover(); p != nil {
-			s.log.Error("panic in the write path", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			s.fail(requests, worklog.Errorf(worklog.CodeInternal, "internal error"))
-		}
-	}()
 	s.commit(ctx, requests, b)
 	return 0
 }
@@ -90,6 +90,7 @@ func (s *Service) take() (requests, late []*request, wait time.Duration) {
 	drafts, bytes := 0, 0
 	s.passSteps()
 	var rest []*request
+	var stay staying
 	for _, r := range s.queue {
 		ready := r.ready(now)
 		switch {
@@ -98,8 +99,12 @@ func (s *Service) take() (requests, late []*request, wait time.Duration) {
 		case ready > 0:
 			wait = min(wait, ready)
 			rest = append(rest, r)
-		case drafts > 0 && (drafts+len(r.drafts) > maxBatchDrafts || bytes+r.bytes > maxBatchBytes):
+			if r.notUntil.After(now) {
+				stay.add(r)
+			}
+		case stay.concerns(r), drafts > 0 && (drafts+len(r.drafts) > maxBatchDrafts || bytes+r.bytes > maxBatchBytes):
 			rest = append(rest, r)
+			stay.add(r)
 		default:
 			requests = append(requests, r)
 			drafts, bytes = drafts+len(r.drafts), bytes+r.bytes
@@ -206,6 +211,9 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 	switch {
 	case err == nil:
 		s.settle(requests, b, results, locked)
+	case worklog.CodeOf(err) == worklog.CodeInvalid && len(requests) == 0: // it would be refused each second
+		s.log.Error("repeats and notes of suppressed entries are lost: the database refused a value", "error", err)
+		s.pendingDone(b.flushed, nil)
 	case worklog.CodeOf(err) == worklog.CodeInvalid && len(b.Writes) > 1:
 		s.release(b)
 		s.pendingBack(b.flushed)
@@ -247,7 +255,8 @@ func (s *Service) conclude(requests []*request, locked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range again {
-		r.notUntil = s.now().Add(lockedPause)
+		r.notUntil = s.now().Add(min(lockedPause<<min(r.met, 3), maxLockedPause))
+		r.met++
 		s.drafts += len(r.drafts)
 		s.bytes += r.bytes
 	}

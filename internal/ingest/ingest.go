@@ -34,8 +34,10 @@ const (
 	answerTimeout = queueTimeout + time.Second
 	// batchTimeout ends a transaction that hangs.
 	batchTimeout = 10 * time.Second
-	// lockedPause is when a request is tried again whose owner another writer holds.
-	lockedPause = 5 * time.Millisecond
+	// lockedPause is when a request is tried again whose owner another writer holds: twice as long each time, up to the
+	// maximum. Most hold an owner for a millisecond or two.
+	lockedPause    = time.Millisecond
+	maxLockedPause = 8 * time.Millisecond
 	// importAge is how old a draft must be to count as an import.
 	importAge = time.Minute
 	// flushEvery is the pace of repeats, suppressed and refused counts on their way into the database.
@@ -111,6 +113,7 @@ type request struct {
 	bytes    int
 	queued   time.Time
 	notUntil time.Time // an owner was locked
+	met      int       // how often one was
 	passed   bool      // it belongs to its step's change of this second, whatever holds it up from now on
 	imports  limit.Reservation
 	// importsUsed is how many places of imports hold a stored entry.

@@ -27,7 +27,7 @@ import (
 
 const (
 	// batchEntries is how many entries one transaction touches: their owner's writers wait that long.
-	batchEntries = 100
+	batchEntries = 40
 	// objectEntries and batchBytes bound what is in memory, and an object of the archive.
 	objectEntries = 1000
 	batchBytes    = 4 << 20
@@ -35,7 +35,7 @@ const (
 	pageEntries = 20_000
 	// pauseFactor times as long as a batch took is the pause after it, between these bounds: the sweep leaves most of the
 	// database's time to others, the more the busier it is.
-	pauseFactor = 2
+	pauseFactor = 3
 	minPause    = 2 * time.Millisecond
 	maxPause    = 250 * time.Millisecond
 	// progressEvery is how often figures are stored and told.
