@@ -38,6 +38,8 @@ const (
 	drainTimeout = 15 * time.Second
 	// userTimeout is when the kernel gives up on a peer that acknowledges nothing: a laptop that sleeps.
 	userTimeout = 60 * time.Second
+	// untoldPause is when another process has surely told of what it suppressed.
+	untoldPause = 5 * time.Second
 	// gcPercent is the memory spent on rare collections. Of 10 to 20 MB that live with 2,000 open streams the usual 100
 	// makes a collection of 25 ms each second at 200 entries/s, and one delivery in fifty waits for it. GOGC overrides it.
 	gcPercent = 300
@@ -189,6 +191,7 @@ func (p *program) serve(ctx context.Context) error {
 	writer := newParts(p.log)
 	writer.run("ingest", writing, p.ingest.Run)
 	writer.run("hooks", writing, p.hooks.Run)
+	writer.run("suppressed", writing, func(ctx context.Context) error { return p.ingest.TellUntold(ctx, untoldPause) })
 
 	server := p.newServer(p.web.Handler())
 	server.RegisterOnShutdown(p.hub.Shutdown)

@@ -71,7 +71,7 @@ func (s *Service) round(ctx context.Context) (wait time.Duration) {
 	requests, late, wait := s.take()
 	s.fail(late, unavailable("the commit took too long", nil))
 	b := s.assemble(requests)
-	if len(b.Writes) == 0 && len(b.Counts) == 0 {
+	if len(b.Writes) == 0 && len(b.Counts) == 0 && len(b.Noted) == 0 {
 		for _, r := range requests {
 			s.finish(r)
 		}

@@ -49,6 +49,7 @@ const (
 // appender is the store's side of the write path.
 type appender interface {
 	Append(ctx context.Context, b store.Batch) (results []store.Result, locked []int64, err error)
+	Untold(ctx context.Context) (map[int64]store.Untold, error)
 }
 
 // directory finds the users that tokens with the scope write:any write for.

@@ -45,8 +45,17 @@ type faulty struct {
 	errs    []error
 	hang    chan struct{} // Append waits for it
 	batches atomic.Int64
+	asked   func() // called after Untold has read
 	// locked gets each owner that somebody else has locked.
 	locked chan int64
+}
+
+func (f *faulty) Untold(ctx context.Context) (map[int64]store.Untold, error) {
+	list, err := f.Store.Untold(ctx)
+	if f.asked != nil {
+		f.asked()
+	}
+	return list, err
 }
 
 func (f *faulty) Append(ctx context.Context, b store.Batch) ([]store.Result, []int64, error) {

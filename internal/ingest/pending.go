@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,6 +28,7 @@ type pending struct {
 	counts  map[int64]worklog.Counts
 	repeats map[entryRef]*repeats
 	notes   map[noteKey]*note
+	told    map[int64]int64 // limited drafts that need no note
 	dirty   bool
 }
 
@@ -46,6 +48,7 @@ type repeats struct {
 type noteKey struct {
 	owner   int64
 	key, id string
+	earlier bool // drafts of an earlier process
 }
 
 // note is the entry that tells of suppressed drafts. It grows in place for a minute.
@@ -53,7 +56,7 @@ type note struct {
 	key          string // random: nobody else can write to it
 	first, last  time.Time
 	total, fresh int
-	limit        int
+	limit        int // 0: that of an earlier process
 }
 
 // flushed is what a batch carries of pending.
@@ -61,10 +64,11 @@ type flushed struct {
 	counts  map[int64]worklog.Counts
 	repeats map[entryRef]int
 	notes   map[noteKey]int
+	told    map[int64]int64
 }
 
 func newPending() pending {
-	return pending{counts: map[int64]worklog.Counts{}, repeats: map[entryRef]*repeats{}, notes: map[noteKey]*note{}}
+	return pending{counts: map[int64]worklog.Counts{}, repeats: map[entryRef]*repeats{}, notes: map[noteKey]*note{}, told: map[int64]int64{}}
 }
 
 func (p *pending) empty() bool { return !p.dirty }
@@ -131,14 +135,15 @@ func (s *Service) limited(d *draft, rec *worklog.Receipt) {
 	rec.Entry = standIn(&d.write)
 	rec.Reason = fmt.Sprintf("over the limit of %d new entries a minute; counted, not stored", state.Limit)
 	rec.RetryAfter = max(int((state.Reset+time.Second-1)/time.Second), 1)
-	if d.resent {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &s.pending
 	now := s.now()
-	k := noteKey{d.write.Owner, d.write.Conversation, d.write.ConversationID}
+	if p.mark(now); d.resent {
+		p.told[d.write.Owner]++
+		return
+	}
+	k := noteKey{owner: d.write.Owner, key: d.write.Conversation, id: d.write.ConversationID}
 	n := p.notes[k]
 	if n == nil && len(p.notes) >= maxNotes {
 		k = noteKey{owner: d.write.Owner}
@@ -151,7 +156,6 @@ func (s *Service) limited(d *draft, rec *worklog.Receipt) {
 	n.total++
 	n.fresh++
 	n.last, n.limit = now, state.Limit
-	p.mark(now)
 }
 
 // flush adds what is pending to a batch when its second is over.
@@ -163,9 +167,9 @@ func (s *Service) flush(b *batch) {
 	if !p.dirty || now.Before(p.due) {
 		return
 	}
-	b.flushed = flushed{counts: p.counts, repeats: map[entryRef]int{}, notes: map[noteKey]int{}}
-	b.Counts, b.Noted = p.counts, map[int64]int64{}
-	p.counts = map[int64]worklog.Counts{}
+	b.flushed = flushed{counts: p.counts, repeats: map[entryRef]int{}, notes: map[noteKey]int{}, told: p.told}
+	b.Counts, b.Noted = p.counts, maps.Clone(p.told)
+	p.counts, p.told = map[int64]worklog.Counts{}, map[int64]int64{}
 	p.dirty = false
 	p.flushRepeats(b, now)
 	p.flushNotes(b, now)
@@ -198,9 +202,14 @@ func (p *pending) flushNotes(b *batch, now time.Time) {
 
 // write is the note as an entry.
 func (n *note) write(k noteKey) store.Write {
-	title := fmt.Sprintf("%d entries suppressed (limit: %d a minute)", n.total, n.limit)
+	title := fmt.Sprintf("%d entries suppressed", n.total)
 	if n.total == 1 {
-		title = fmt.Sprintf("1 entry suppressed (limit: %d a minute)", n.limit)
+		title = "1 entry suppressed"
+	}
+	if n.limit > 0 {
+		title += fmt.Sprintf(" (limit: %d a minute)", n.limit)
+	} else {
+		title += " before a restart"
 	}
 	return store.Write{
 		Owner: k.owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: n.key, Conversation: k.key, ConversationID: k.id, Note: true,
@@ -236,6 +245,12 @@ func (s *Service) putBack(f flushed, of func(owner int64) bool) {
 	for ref, n := range f.repeats {
 		if rep := p.repeats[ref]; rep != nil && of(ref.owner) {
 			rep.fresh += n
+			p.mark(s.now())
+		}
+	}
+	for owner, n := range f.told {
+		if of(owner) {
+			p.told[owner] += n
 			p.mark(s.now())
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -83,9 +84,8 @@ func newPlan(b Batch) *plan {
 	for i := range b.Writes {
 		p.owners = append(p.owners, b.Writes[i].Owner)
 	}
-	for owner := range b.Counts {
-		p.owners = append(p.owners, owner)
-	}
+	p.owners = slices.AppendSeq(p.owners, maps.Keys(b.Counts))
+	p.owners = slices.AppendSeq(p.owners, maps.Keys(b.Noted))
 	slices.Sort(p.owners)
 	p.owners = slices.Compact(p.owners)
 	return p
