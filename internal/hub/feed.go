@@ -142,34 +142,48 @@ func (h *Hub) read(ctx context.Context, f *feed) ([]*Frame, error) {
 	return frames, nil
 }
 
-// publish renders frames in the formats that are watched, puts them into the ring and kicks the tabs. It holds no lock
-// while it renders. A frame that fails is left to its tabs, which then end and come back. A head other than 0 says that
-// nothing else is left up to there: the revs in between belong to rows that do not exist any more.
+// publish renders frames in the formats that are watched, puts them into the ring and kicks the tabs, as often as a ring
+// is full. It holds no lock while it renders. A head other than 0 says that nothing else is left up to there: the revs in
+// between belong to rows that do not exist any more.
 func (h *Hub) publish(ctx context.Context, f *feed, frames []*Frame, head int64, hinted time.Time) {
 	h.mu.Lock()
 	watched := f.watched
 	maxBytes := min(h.o.RingBytes, h.o.TotalBytes/max(len(h.feeds), 1))
 	h.mu.Unlock()
-	for _, fr := range frames {
+	w := f.window.Load()
+	for len(frames) > 0 {
+		n := h.prepare(ctx, f.owner, frames, watched, maxBytes, hinted)
+		w = w.grown(frames[:n], h.o.RingFrames, maxBytes)
+		f.window.Store(w)
+		h.kick(f)
+		clear(frames[:n]) // what the ring drops is to be dropped
+		frames = frames[n:]
+	}
+	if head > w.high {
+		f.window.Store(&window{low: w.low, high: head, frames: w.frames})
+		h.kick(f)
+	}
+}
+
+// prepare renders frames up to about maxBytes and returns how many. One that fails is left to its tabs, which then end
+// and come back.
+func (h *Hub) prepare(ctx context.Context, owner int64, frames []*Frame, watched [formats]int, maxBytes int, hinted time.Time) int {
+	bytes := 0
+	for i, fr := range frames {
 		fr.hinted = hinted
 		for format, tabs := range watched {
 			if tabs == 0 {
 				continue
 			}
-			if _, err := fr.Wire(ctx, Format(format)); err != nil {
-				h.log.Error("hub: can not render", "owner", f.owner, "error", err)
+			if err := fr.prepare(ctx, Format(format)); err != nil {
+				h.log.Error("hub: can not render", "owner", owner, "error", err)
 			}
 		}
+		if bytes += fr.size(); bytes >= maxBytes {
+			return i + 1
+		}
 	}
-	w := f.window.Load()
-	if len(frames) > 0 {
-		w = w.grown(frames, h.o.RingFrames, maxBytes)
-	}
-	if head > w.high {
-		w = &window{low: w.low, high: head, frames: w.frames}
-	}
-	f.window.Store(w)
-	h.kick(f)
+	return len(frames)
 }
 
 // kick wakes the tabs of f, without holding up those who give hints meanwhile.

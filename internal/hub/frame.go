@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,21 +33,36 @@ type Frame struct {
 	}
 }
 
-// NewFrame returns the frame of the change rev of an entry. Render is called at most once per format unless it fails; it must be
-// safe for concurrent use and depend on nothing but the change. Weight is about how many bytes render itself holds on to.
+// NewFrame returns the frame of the change rev of an entry. Render must be safe for concurrent use and depend on nothing
+// but the change: it is called again when it fails, and for each tab that needs a large frame which is not in the ring in
+// its format. Weight is about how many bytes render itself holds on to.
 func NewFrame(rev int64, entry, conversation string, weight int, render func(context.Context, Format) ([]byte, error)) *Frame {
 	return &Frame{rev: rev, entry: entry, conversation: conversation, weight: weight, render: render}
 }
+
+// maxUnasked is the size up to which a frame keeps what a tab had rendered: nobody counts that towards the ring.
+const maxUnasked = 8 << 10
 
 // Rev is the number of the change.
 func (f *Frame) Rev() int64 { return f.rev }
 
 // Wire returns the frame in a format, rendering it if nobody has. The caller must not change it.
-func (f *Frame) Wire(ctx context.Context, format Format) (b []byte, err error) {
-	w := &f.wire[format]
-	if p := w.bytes.Load(); p != nil {
+func (f *Frame) Wire(ctx context.Context, format Format) ([]byte, error) {
+	if p := f.wire[format].bytes.Load(); p != nil {
 		return *p, nil
 	}
+	return f.draw(ctx, format, maxUnasked)
+}
+
+// prepare renders the frame in a format, and keeps that.
+func (f *Frame) prepare(ctx context.Context, format Format) error {
+	_, err := f.draw(ctx, format, math.MaxInt)
+	return err
+}
+
+// draw renders the frame if nobody has meanwhile, and keeps up to most bytes.
+func (f *Frame) draw(ctx context.Context, format Format, most int) (b []byte, err error) {
+	w := &f.wire[format]
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p := w.bytes.Load(); p != nil {
@@ -60,7 +76,9 @@ func (f *Frame) Wire(ctx context.Context, format Format) (b []byte, err error) {
 	if b, err = f.render(ctx, format); err != nil {
 		return nil, fmt.Errorf("hub: render change %d: %w", f.rev, err)
 	}
-	w.bytes.Store(&b)
+	if len(b) <= most {
+		w.bytes.Store(&b)
+	}
 	return b, nil
 }
 

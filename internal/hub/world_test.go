@@ -36,10 +36,12 @@ type database struct {
 	down     error
 	queries  map[string]int
 	renders  atomic.Int64
-	failures atomic.Int64  // renderings that are to fail
-	size     int           // of a frame, in bytes
-	delay    time.Duration // before rows are read
-	lag      time.Duration // before they are returned
+	failures atomic.Int64 // renderings that are to fail
+	size     int          // of a frame, in bytes
+	// rendering is called with each change that is rendered.
+	rendering func(rev int64)
+	delay     time.Duration // before rows are read
+	lag       time.Duration // before they are returned
 }
 
 func (d *database) write(owner int64, conversation string, entry int) int64 {
@@ -109,6 +111,9 @@ func (d *database) Frames(ctx context.Context, owner, after int64, conversation 
 func (d *database) frame(c change) *Frame {
 	return NewFrame(c.rev, strconv.Itoa(c.entry), c.conversation, 0, func(context.Context, Format) ([]byte, error) {
 		d.renders.Add(1)
+		if d.rendering != nil {
+			d.rendering(c.rev)
+		}
 		if d.failures.Add(-1) >= 0 {
 			return nil, errors.New("no ink")
 		}
