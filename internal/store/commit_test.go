@@ -21,6 +21,8 @@ type cutter struct {
 	backend string // the server's socket
 	// arm makes the next COMMIT lose its answer: with forward it reached the server, without it did not.
 	arm, forward atomic.Bool
+	// answered is how many bytes the server has sent.
+	answered atomic.Int64
 }
 
 // serve proxies until the listener closes.
@@ -52,6 +54,7 @@ func (c *cutter) proxy(client net.Conn) {
 			if err != nil {
 				return
 			}
+			c.answered.Add(int64(n))
 			if cut.Load() {
 				if bytes.Contains(buf[:n], []byte("COMMIT\x00")) { // the command tag: it is committed
 					client.Close()

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -113,10 +114,21 @@ func (page *EntryPage) read(ctx context.Context, tx bun.Tx, q EntryQuery) error 
 			return err
 		}
 	}
+	narrow := func(query *bun.SelectQuery) *bun.SelectQuery {
+		query = q.scope(query).Order("w.seq DESC").Limit(int64(q.Limit) + 1)
+		if filtered {
+			query = q.filter(query).Where("w.seq >= ?", floor)
+		}
+		return query
+	}
 	var logs []workLog
-	query := q.scope(entryColumnsOf(tx.NewSelect(), q.FullDetails)).Order("w.seq DESC").Limit(int64(q.Limit) + 1)
-	if filtered {
-		query = q.filter(query).Where("w.seq >= ?", floor)
+	query := narrow(entryColumnsOf(tx.NewSelect(), q.FullDetails))
+	if q.FullDetails {
+		seqs, err := fitting(ctx, narrow(tx.NewSelect().TableExpr("work_logs AS w")))
+		if err != nil {
+			return err
+		}
+		query = entryColumnsOf(tx.NewSelect(), true).Where("w.owner_id = ? AND w.seq = ANY(?)", q.Owner, pgdialect.Array(seqs)).Order("w.seq DESC")
 	}
 	if err := query.Scan(ctx, &logs); err != nil {
 		return err
@@ -129,6 +141,23 @@ func (page *EntryPage) read(ctx context.Context, tx bun.Tx, q EntryQuery) error 
 	}
 	page.fill(logs, previewOf(q.FullDetails))
 	return nil
+}
+
+// fitting returns which entries of a query a page has room for, and one more if there is one: looking at their sizes
+// first keeps a page of large ones out of memory.
+func fitting(ctx context.Context, query *bun.SelectQuery) (seqs []int64, err error) {
+	var sizes []struct{ Seq, Size int64 }
+	if err := query.Column("w.seq").ColumnExpr("COALESCE(w.details_bytes, octet_length(w.details)) AS size").Scan(ctx, &sizes); err != nil {
+		return nil, err
+	}
+	total := int64(0)
+	for _, x := range sizes {
+		seqs = append(seqs, x.Seq)
+		if total += x.Size; total > pageBytes {
+			break
+		}
+	}
+	return seqs, nil
 }
 
 // previewOf is the bound of details in a list, 0 for none.
