@@ -114,6 +114,7 @@ func (c *partsCollector) hub(ch chan<- prometheus.Metric, gauge func(name, help 
 	h := c.p.hub.Stats()
 	gauge("worklog_tabs_open", "Open streams.", float64(h.Open))
 	gauge("worklog_tab_users", "Users with an open stream.", float64(h.Users))
+	gauge("worklog_tabs_busiest_session", "Open streams of the session that has most.", float64(h.Busiest))
 	gauge("worklog_feeds_watched", "Owners whose feed is watched.", float64(h.Feeds))
 	gauge("worklog_tab_oldest_seconds", "Age of the oldest open stream.", h.Oldest.Seconds())
 	counter("worklog_tabs_opened_total", "Streams opened.", "", "", float64(h.Opened))

@@ -395,6 +395,9 @@ func TestStatsAddUp(t *testing.T) {
 		if s.Frames != 1 || observed != 1 || s.Bytes == 0 || len(s.Latency.Counts) != len(s.Latency.Bounds)+1 {
 			t.Errorf("one frame was sent: %+v", s)
 		}
+		if s.Busiest != 2 {
+			t.Errorf("the busiest session has %d tabs, want 2", s.Busiest)
+		}
 		if s.Oldest != time.Minute {
 			t.Errorf("the oldest tab is %v old, want 1 m", s.Oldest)
 		}

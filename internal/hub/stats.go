@@ -8,6 +8,7 @@ import (
 // Stats describe the hub at one moment, and what it did since the start. Opened is Open plus the sum of Ended.
 type Stats struct {
 	Open, Users, Feeds int
+	Busiest            int           // the tabs of the session that has most
 	Oldest             time.Duration // the age of the oldest tab
 	Opened             uint64
 	Refused            uint64 // were not opened
@@ -72,6 +73,9 @@ func (h *Hub) Stats() Stats {
 		s.Ended[e] = h.stats.ended[e].Load()
 	}
 	s.Open, s.Users, s.Feeds = h.tabs, len(h.users), len(h.feeds)
+	for _, tabs := range h.sessions {
+		s.Busiest = max(s.Busiest, len(tabs))
+	}
 	now := time.Now()
 	for _, f := range h.feeds {
 		for _, t := range f.tabs {
