@@ -90,7 +90,7 @@ func (s *Store) migrateSome(ctx context.Context, known func(*migrate.Migration) 
 			steps.Add(step)
 		}
 	}
-	m := migrate.NewMigrator(bun.NewDB(sqldb, pgdialect.New()), steps, migrate.WithMarkAppliedOnSuccess(true))
+	m := migrate.NewMigrator(bun.NewDB(sqldb, pgdialect.New()), steps, migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true), migrate.AfterMigration(mark))
 	if err := m.Init(ctx); err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}
@@ -98,6 +98,17 @@ func (s *Store) migrateSome(ctx context.Context, known func(*migrate.Migration) 
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// mark notes in the transaction of a migration that it was done or taken back. Bun notes it again afterwards, too late for
+// a process that is killed in between: the next one would do it a second time, and fail.
+func mark(ctx context.Context, db bun.IConn, m *migrate.Migration) (err error) {
+	if m.IsApplied() {
+		_, err = db.ExecContext(ctx, "DELETE FROM bun_migrations WHERE id = ?", m.ID)
+	} else {
+		_, err = db.ExecContext(ctx, "INSERT INTO bun_migrations (name, group_id) VALUES (?, ?)", m.Name, m.GroupID)
+	}
+	return err
 }
 
 func takeLock(ctx context.Context, conn *sql.Conn) error {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -53,5 +54,41 @@ func TestInstallationOfTheFirstReleaseGoesOnWhereItWas_S25(t *testing.T) {
 	stats, err := s.Stats(ctx, u.ID)
 	if err != nil || stats.Stored != 3 || stats.Entries[worklog.StorageHot] != 3 {
 		t.Errorf("stats after the upgrade: %+v, %v", stats, err)
+	}
+}
+
+// What is done and noted must be so together: a process may be killed at any moment.
+func TestAMigrationThatCanNotBeNotedIsNotDone(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, storetest.Empty(t))
+	ctx := t.Context()
+	for _, err := range []error{
+		s.MigrateTo(ctx, "0001_init"),
+		s.Exec(ctx, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'killed'; END $$"),
+		s.Exec(ctx, "CREATE TRIGGER refuse BEFORE INSERT OR DELETE ON bun_migrations FOR EACH ROW EXECUTE FUNCTION refuse()"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("error %v", err)
+	}
+	noting := func(how string) {
+		if err := s.Exec(ctx, "ALTER TABLE bun_migrations "+how+" TRIGGER refuse"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noting("DISABLE")
+	if err := s.Migrate(ctx); err != nil {
+		t.Fatalf("up again: %v", err)
+	}
+	noting("ENABLE")
+	if err := s.MigrateDown(ctx); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("error %v", err)
+	}
+	noting("DISABLE")
+	if err := s.MigrateDown(ctx); err != nil {
+		t.Errorf("down again: %v", err)
 	}
 }
