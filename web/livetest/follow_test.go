@@ -78,16 +78,25 @@ func TestBrowserShowsForgedTextAsText(t *testing.T) {
 func TestBrowserFilterStaysTrueWhileItIsLive(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusWorking}, worklog.Draft{Title: "done", Status: worklog.StatusSuccess})
+	s.write(worklog.Draft{Title: "npm test", Key: "k", Conversation: "c", Status: worklog.StatusWorking}, worklog.Draft{Title: "done", Conversation: "c", Status: worklog.StatusSuccess})
+	path := s.conversation("c")
 	working := s.open(s.URL, "/?status=working")
-	text := working.another("/?q=needle")
-	s.write(worklog.Draft{Title: "go vet", Status: worklog.StatusWorking}, worklog.Draft{Title: "noise"}, worklog.Draft{Title: "a needle"})
-	working.wait("what matches appears", "document.querySelectorAll('#log-list > li').length === 2")
-	text.wait("what matches appears", "document.querySelectorAll('#log-list > li').length === 1")
+	conversation := working.another(path + "?status=working&type=info")
+	pages := map[*tab]int{working: 2, conversation: 2, working.another(path + "?q=needle"): 1}
+	s.write(
+		worklog.Draft{Title: "go vet", Conversation: "c", Status: worklog.StatusWorking}, worklog.Draft{Title: "noise", Conversation: "c"},
+		worklog.Draft{Title: "a needle", Conversation: "c"}, worklog.Draft{Title: "a tool", Conversation: "c", Type: worklog.TypeToolCall},
+	)
+	for p, n := range pages {
+		p.wait("what matches appears", fmt.Sprintf("document.querySelectorAll('#log-list > li').length === %d", n))
+	}
 	s.write(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusSuccess})
-	working.wait("what matches no longer goes", "document.querySelectorAll('#log-list > li').length === 1")
-	working.equalsFresh()
-	text.equalsFresh()
+	for _, p := range []*tab{working, conversation} {
+		p.wait("what matches no longer goes", "document.querySelectorAll('#log-list > li').length === 1")
+	}
+	for p := range pages {
+		p.equalsFresh()
+	}
 }
 
 func TestBrowserKeepsTheListBounded(t *testing.T) {
