@@ -200,7 +200,7 @@ func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := s.origin.Check(req); err != nil {
 			return &worklog.Error{Code: worklog.CodeForbidden, Message: "this request came from another site", Err: err}
 		}
-		if isBrowserStream(s.route(c)) {
+		if isStream(s.route(c)) {
 			switch req.Header.Get("Sec-Fetch-Site") {
 			case "", "same-origin", "none":
 			default:

@@ -127,7 +127,9 @@ func TestStreamsOfStrangersEndInWords(t *testing.T) {
 		}
 	}
 	b := g.signedIn(g.user("ada@example.org", false))
-	for _, site := range []string{"cross-site", "same-site"} {
-		g.want(site, b.get("/stream", "Sec-Fetch-Site", site), http.StatusForbidden)
+	for _, path := range []string{"/stream", "/api/v1/stream"} {
+		for _, site := range []string{"cross-site", "same-site"} {
+			g.want(path+" "+site, b.get(path, "Sec-Fetch-Site", site), http.StatusForbidden)
+		}
 	}
 }
