@@ -327,8 +327,11 @@
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
     for (const id of ['entry-title', 'entry-whole']) {
       const old = document.getElementById(id), next = fresh.getElementById(id);
-      if (old && next) old.replaceChildren(...next.childNodes);
-      if (old && next) for (const { name, value } of next.attributes) old.setAttribute(name, value);
+      if (!old || !next) continue;
+      const unfolded = [...old.querySelectorAll('details')].map((part) => part.open);
+      old.replaceChildren(...next.childNodes);
+      old.querySelectorAll('details').forEach((part, i) => { part.open ||= unfolded[i] ?? false; });
+      for (const { name, value } of next.attributes) old.setAttribute(name, value);
     }
     document.body.dataset.title = fresh.body.dataset.title;
     tellTimes();

@@ -114,4 +114,10 @@ func TestBrowserFollowsARunningStepOnItsOwnPage(t *testing.T) {
 	if n := len(b.rows()); n != 1 {
 		t.Errorf("%d rows came to a page of one", n)
 	}
+	b.do("document.querySelectorAll('#entry-whole details').forEach((d) => { d.open = true; })")
+	s.write(worklog.Draft{Title: "make all", Key: "k", Status: worklog.StatusError, Metadata: worklog.Metadata{"exit_code": 2}})
+	b.wait("what comes late is shown", "document.getElementById('entry-whole').textContent.includes('exit_code')")
+	if n := eval[int](b, "document.querySelectorAll('#entry-whole details:not([open])').length"); n > 0 || eval[int](b, "document.querySelectorAll('#entry-whole details').length") == 0 {
+		t.Errorf("%d parts that the reader had unfolded are folded again", n)
+	}
 }
