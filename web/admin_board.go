@@ -14,7 +14,8 @@ import (
 // board reads what the dashboard shows of a range now.
 func (s *Server) board(ctx context.Context, r rollup.Range) (view.Board, error) {
 	now := s.now()
-	d, err := s.store.Dashboard(ctx, r, now)
+	room := s.room()
+	d, err := s.store.Dashboard(ctx, r, now, room.PerDay)
 	if err != nil {
 		return view.Board{}, err
 	}
@@ -26,6 +27,7 @@ func (s *Server) board(ctx context.Context, r rollup.Range) (view.Board, error) 
 	b.Tabs = tabsOf(s.hub.Stats())
 	b.Commits = s.commits()
 	b.Spool = s.spooled()
+	b.Room = room.view(d.Full)
 	if s.sweeper != nil {
 		b.Sweep.Next = s.sweeper.Next()
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,21 @@ func TestTheDashboardShowsCountsAndNobodysWords(t *testing.T) {
 	}
 	if w := x.ask(http.MethodGet, "/admin", nil); w.Code != http.StatusForbidden {
 		t.Errorf("a user gets %d", w.Code)
+	}
+}
+
+func TestAnOpenDashboardSaysWhenTheDiskIsNearlyFull(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	var scarce atomic.Bool
+	x.server.room = func() Room { return Room{Database: Disk{Known: true, Free: 4.5, Scarce: scarce.Load()}} }
+	admin := x.asAdmin("admin@example.org")
+	l := admin.listen("/admin/stream?range=1h&tab=a.0&after=" + admin.cursorOf("/admin?range=1h"))
+	l.want("hello")
+	scarce.Store(true)
+	x.tick()
+	if e := l.want("board"); !strings.Contains(e.data, "The disk is nearly full: 4.5 % is free") {
+		t.Errorf("the dashboard is told %s", e.data)
 	}
 }
 
@@ -184,7 +200,7 @@ func TestDashboardsShareOneLook(t *testing.T) {
 	x := newLiveSite(t)
 	r, _ := rollup.RangeNamed("24h")
 	before := x.store.Queries()
-	if _, err := x.store.Dashboard(x.ctx, r, time.Now()); err != nil {
+	if _, err := x.store.Dashboard(x.ctx, r, time.Now(), 0); err != nil {
 		t.Fatal(err)
 	}
 	one := x.store.Queries() - before

@@ -46,6 +46,7 @@ type Deps struct {
 	Demo    bool              // pages say that this is a demo
 	Metrics http.Handler      // answers /metrics for admins; nil: 404
 	Observe func(Observation) // told about every answered request; nil: nobody
+	Room    func() Room       // how full the disks are; nil: not known
 	Counter func()            // has the statistics counted soon: somebody looks at them; nil: they are not
 }
 
@@ -89,6 +90,7 @@ type Server struct {
 	totals    *totals
 	boards    boards
 	counter   func()
+	room      func() Room
 	started   time.Time
 	threads   *threads
 	draining  atomic.Bool
@@ -109,7 +111,10 @@ func New(d Deps) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.counter, s.started, s.hooks = d.Counter, s.now(), d.Hooks
+	s.counter, s.started, s.hooks, s.room = d.Counter, s.now(), d.Hooks, d.Room
+	if s.room == nil {
+		s.room = func() Room { return Room{} }
+	}
 	s.sessions = s.newSessionManager()
 	s.loopback = isLoopbackHost(s.cfg.ListenAddr)
 	if base := s.baseURL(); base != "" {

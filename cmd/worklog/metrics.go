@@ -82,22 +82,24 @@ func (c *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	counter("worklog_database_queries_total", "Statements sent to PostgreSQL.", "", "", float64(c.p.store.Queries()))
 	c.hub(ch, gauge, counter)
 	c.hooks(gauge, counter)
-	scarce := 0.0
-	if c.p.room.now().Scarce {
-		scarce = 1
-	}
-	gauge("worklog_disk_scarce", "1 while the disk is nearly full and details of entries are cut.", scarce)
+	room := c.p.room.shown()
+	gauge("worklog_disk_scarce", "1 while the disk is nearly full and details of entries are cut.", truth(room.Database.Scarce))
+	gauge("worklog_archive_disk_scarce", "1 while the disk of the archive is nearly full.", truth(room.Archive.Scarce))
 	size := c.p.limiter.Size()
 	gauge("worklog_limiter_windows", "Users and tokens with places taken.", float64(size.Windows))
 }
 
+// truth is how Prometheus counts it.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func (c *partsCollector) hooks(gauge func(name, help string, v float64), counter func(name, help, label, value string, v float64)) {
 	h := c.p.hooks.Stats()
-	away := 0.0
-	if !h.AwaySince.IsZero() {
-		away = 1
-	}
-	gauge("worklog_hook_database_away", "1 while hooks are spooled because the database is away.", away)
+	gauge("worklog_hook_database_away", "1 while hooks are spooled because the database is away.", truth(!h.AwaySince.IsZero()))
 	gauge("worklog_hook_spool_events", "Hooks that wait in the spool.", float64(h.Pending))
 	gauge("worklog_hook_spool_bytes", "Size of the spool of hooks.", float64(h.Bytes))
 	gauge("worklog_hook_spool_max_bytes", "Bound of the spool of hooks.", float64(h.MaxBytes))

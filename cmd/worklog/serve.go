@@ -136,10 +136,7 @@ func (p *program) build() {
 		TabsPerSession: c.TabsPerSession, TabsPerUser: c.TabsPerUser, StreamsPerToken: c.StreamsPerToken, MaxAge: c.StreamMaxAge, Log: p.log,
 	})
 	p.counter = rollup.NewWorker(p.store, p.log, p.app.now)
-	p.room = &room{perDay: c.RoomPerDay, free: freeShare, log: p.log}
-	if p.postgres != nil {
-		p.room.dir = c.DataDir
-	}
+	p.room = p.newRoom()
 	p.ingest = ingest.New(p.store, p.store, p.limiter, p.news, ingest.Options{AgentLimit: c.AgentRateLimit, Room: p.room.now, Redactor: redactor(c), Log: p.log, Now: p.app.now})
 	p.hooks = hookdoor.New(hookdoor.Deps{Store: p.store, Ingest: p.ingest, Dir: c.SpoolDir(), Log: p.log, Now: p.app.now})
 	p.api = api.New(api.Deps{Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hooks: p.hooks, Hub: p.hub, Log: p.log, Now: p.app.now})
@@ -147,8 +144,19 @@ func (p *program) build() {
 	p.metrics = newMetrics(p)
 	p.web = web.New(web.Deps{
 		Store: p.store, Sweeper: p.sweeper, Archive: p.archive, Ingest: p.ingest, Hub: p.hub, API: p.api, Config: c, Log: p.log, Version: version(), Now: p.app.now, Demo: p.demo,
-		Metrics: p.metrics.handler(), Observe: p.metrics.observe, Counter: p.counter.Wake, Hooks: p.hooks,
+		Metrics: p.metrics.handler(), Observe: p.metrics.observe, Counter: p.counter.Wake, Hooks: p.hooks, Room: p.room.shown,
 	})
+}
+
+func (p *program) newRoom() *room {
+	r := &room{perDay: p.cfg.RoomPerDay, free: freeShare, log: p.log}
+	r.database.costs = "details of entries are cut until there is room"
+	r.archive.costs = "once it is full entries do not become cold, and stay in the database"
+	if p.postgres != nil {
+		r.database.dir = p.cfg.DataDir
+	}
+	r.archive.dir = p.cfg.ArchiveDir()
+	return r
 }
 
 // news tells those who want to know that entries of the owner were committed.

@@ -39,7 +39,7 @@ func (a *API) adminStats(c echo.Context) error {
 	if !known {
 		return writeJSON(c, http.StatusOK, s)
 	}
-	d, err := a.store.Dashboard(c.Request().Context(), r, a.now())
+	d, err := a.store.Dashboard(c.Request().Context(), r, a.now(), 0)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,15 @@ type Config struct {
 // PostgresDir is where the private PostgreSQL lives.
 func (c Config) PostgresDir() string { return filepath.Join(c.DataDir, "postgres") }
 
+// ArchiveDir is the folder of the archive; empty: it lies elsewhere.
+func (c Config) ArchiveDir() string {
+	dir, ok := strings.CutPrefix(c.ArchiveURL, "file://")
+	if !ok {
+		return ""
+	}
+	return dir
+}
+
 // SpoolDir is where hooks wait while the database is away.
 func (c Config) SpoolDir() string { return filepath.Join(c.DataDir, "spool", "hooks") }
 
@@ -151,10 +160,10 @@ func (c Config) contradictions() []error {
 }
 
 func (c Config) archiveContradictions() (found []error) {
-	dir, isFile := strings.CutPrefix(c.ArchiveURL, "file://")
+	dir := c.ArchiveDir()
 	switch {
 	case c.ArchiveURL == "":
-	case isFile:
+	case dir != "":
 		inside, err := filepath.Rel(c.DataDir, dir)
 		if err != nil || inside == ".." || strings.HasPrefix(inside, "../") {
 			found = append(found, fmt.Errorf("WORKLOG_ARCHIVE_URL: must lie in DATA_DIR (%s)", c.DataDir))

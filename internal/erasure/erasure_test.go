@@ -138,7 +138,7 @@ func TestErasureTakesTheArchiveWithIt(t *testing.T) {
 		t.Errorf("%+v, %v", stats, err)
 	}
 	day, _ := rollup.RangeNamed("24h")
-	d, err := w.store.Dashboard(t.Context(), day, time.Now())
+	d, err := w.store.Dashboard(t.Context(), day, time.Now(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,7 @@ type Dashboard struct {
 	TierBytes    map[worklog.StorageStatus]int64 // of Totals.Bytes
 	AllRedacted  int64
 	Users        int64 // who have ever written
+	Full         int64 // users who have written today what they may in a day, or are so near that long details are cut
 	Behind       time.Duration
 	DatabaseSize int64
 
@@ -113,7 +114,8 @@ const (
 		COALESCE(sum(merged), 0)::bigint, COALESCE(sum(limited), 0)::bigint, COALESCE(sum(invalid), 0)::bigint, COALESCE(sum(hot), 0)::bigint,
 		COALESCE(sum(warm), 0)::bigint, COALESCE(sum(cold), 0)::bigint, COALESCE(sum(archived), 0)::bigint, COALESCE(sum(bytes), 0)::bigint,
 		COALESCE(sum(warm_bytes), 0)::bigint, COALESCE(sum(cold_bytes), 0)::bigint, COALESCE(sum(archived_bytes), 0)::bigint,
-		COALESCE(sum(redacted), 0)::bigint, COALESCE(sum(cut), 0)::bigint, max(last_logged_at), count(*) FILTER (WHERE stored > 0), pg_database_size(current_database()) FROM work_log_stats`
+		COALESCE(sum(redacted), 0)::bigint, COALESCE(sum(cut), 0)::bigint, max(last_logged_at), count(*) FILTER (WHERE stored > 0),
+		count(*) FILTER (WHERE day = $1::date AND day_bytes > $2), pg_database_size(current_database()) FROM work_log_stats`
 
 	sqlDashboardSweep = `SELECT state, started_at, finished_at, warm, cold, archived, deleted, freed_bytes, error FROM sweeps ORDER BY started_at DESC LIMIT 1`
 
@@ -124,8 +126,9 @@ const (
 )
 
 // Dashboard returns the figures of a range at the moment at, all of one snapshot and in one round trip. What it costs
-// depends on the number of buckets, users and tools, not on that of entries.
-func (s *Store) Dashboard(ctx context.Context, r rollup.Range, at time.Time) (*Dashboard, error) {
+// depends on the number of buckets, users and tools, not on that of entries. The bound of perDay bytes is the one of
+// Room.
+func (s *Store) Dashboard(ctx context.Context, r rollup.Range, at time.Time, perDay int64) (*Dashboard, error) {
 	ctx, cancel := context.WithTimeout(ctx, dashboardTimeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
@@ -141,7 +144,7 @@ func (s *Store) Dashboard(ctx context.Context, r rollup.Range, at time.Time) (*D
 	}
 	var b pgx.Batch
 	b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-	d.queue(&b, r)
+	d.queue(&b, r, perDay)
 	b.Queue("COMMIT")
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		rollback(ctx, conn)
@@ -150,7 +153,7 @@ func (s *Store) Dashboard(ctx context.Context, r rollup.Range, at time.Time) (*D
 	return d, nil
 }
 
-func (d *Dashboard) queue(b *pgx.Batch, r rollup.Range) {
+func (d *Dashboard) queue(b *pgx.Batch, r rollup.Range, perDay int64) {
 	window := spanArgs(d.From, d.To)
 	b.Queue(sqlDashboardBars, string(r.Grain), d.From, d.To, r.Step).Query(d.readBars)
 	b.Queue(sqlDashboardBefore, spanArgs(d.From.Add(d.From.Sub(d.To)), d.From)...).Query(func(rows pgx.Rows) error {
@@ -171,7 +174,7 @@ func (d *Dashboard) queue(b *pgx.Batch, r rollup.Range) {
 	b.Queue(sqlDashboardLedger, window...).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&l.Stored, &l.Updated, &l.Unchanged, &l.Merged, &l.Limited, &l.Invalid, &d.Redacted)
 	})
-	b.Queue(sqlDashboardTotals).QueryRow(d.readTotals)
+	b.Queue(sqlDashboardTotals, today(d.At), fullFrom(perDay)).QueryRow(d.readTotals)
 	b.Queue("SELECT count(*), COALESCE(sum(bytes), 0)::bigint FROM archive_objects").QueryRow(func(row pgx.Row) error {
 		return row.Scan(&d.ArchiveObjects, &d.ArchiveBytes)
 	})
@@ -241,7 +244,7 @@ func (d *Dashboard) readTools(rows pgx.Rows) error {
 func (d *Dashboard) readTotals(row pgx.Row) error {
 	var st statsRow
 	err := row.Scan(&st.Stored, &st.Updated, &st.Unchanged, &st.Merged, &st.Limited, &st.Invalid, &st.Hot, &st.Warm, &st.Cold, &st.Archived, &st.Bytes,
-		&st.WarmBytes, &st.ColdBytes, &st.ArchivedBytes, &d.AllRedacted, &st.Cut, &st.LastLoggedAt, &d.Users, &d.DatabaseSize)
+		&st.WarmBytes, &st.ColdBytes, &st.ArchivedBytes, &d.AllRedacted, &st.Cut, &st.LastLoggedAt, &d.Users, &d.Full, &d.DatabaseSize)
 	d.Totals, d.TierBytes = st.stats(), st.tierBytes()
 	return err
 }

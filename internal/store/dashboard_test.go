@@ -23,7 +23,7 @@ func rangeNamed(t testing.TB, name string) rollup.Range {
 
 func (b *bundle) dashboard(t testing.TB, name string, at time.Time) *store.Dashboard {
 	t.Helper()
-	d, err := b.Dashboard(b.ctx, rangeNamed(t, name), at)
+	d, err := b.Dashboard(b.ctx, rangeNamed(t, name), at, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,4 +157,27 @@ func nodes(n store.PlanNode) []store.PlanNode {
 		all = append(all, nodes(p)...)
 	}
 	return all
+}
+
+func TestTheDashboardCountsUsersWithoutRoomToday(t *testing.T) {
+	b := setup(t)
+	now := now2026()
+	const perDay = 1 << 20
+	for i, c := range []struct {
+		day   string
+		bytes int
+	}{{"today", perDay}, {"today", perDay - 5000}, {"today", perDay / 2}, {"yesterday", perDay}} {
+		day := now
+		if c.day == "yesterday" {
+			day = now.Add(-24 * time.Hour)
+		}
+		b.exec(t, fmt.Sprintf(`WITH u AS (INSERT INTO users (email, created_at) VALUES ('user%d@example.org', now()) RETURNING id)
+			INSERT INTO work_log_stats (owner_id, day, day_bytes) SELECT id, '%s', %d FROM u`, i, day.Format(time.DateOnly), c.bytes))
+	}
+	for bound, want := range map[int64]int64{perDay: 2, 4 * perDay: 0, 0: 0} {
+		d, err := b.Dashboard(b.ctx, rangeNamed(t, "1h"), now, bound)
+		if err != nil || d.Full != want {
+			t.Errorf("with a bound of %d bytes %d users are beyond it, want %d (%v)", bound, d.Full, want, err)
+		}
+	}
 }

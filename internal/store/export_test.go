@@ -23,7 +23,7 @@ func (s *Store) PlansOfDashboard(ctx context.Context, r rollup.Range, at time.Ti
 	d.From, d.To = r.Window(d.At)
 	d.Bars = make([]DashboardBar, r.Bars)
 	var b pgx.Batch
-	d.queue(&b, r)
+	d.queue(&b, r, 0)
 	plans := map[string]PlanNode{}
 	for _, q := range b.QueuedQueries {
 		var text string

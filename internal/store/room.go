@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/worklogdev/worklog/worklog"
@@ -30,6 +31,15 @@ func (p *plan) left(w written) int64 {
 		return p.batch.Room.PerDay - w.bytes
 	}
 	return p.batch.Room.PerDay
+}
+
+// fullFrom is how many bytes of a day leave no room for the longest details, or all but a hundredth of what may be
+// written, if that is more.
+func fullFrom(perDay int64) int64 {
+	if perDay == 0 {
+		return math.MaxInt64
+	}
+	return perDay - min(worklog.MaxDetailsBytes, perDay/100)
 }
 
 func today(now time.Time) time.Time { return now.UTC().Truncate(24 * time.Hour) }

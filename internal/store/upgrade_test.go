@@ -31,7 +31,7 @@ func TestInstallationOfTheFirstReleaseGoesOnWhereItWas_S25(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d, err := s.Dashboard(ctx, rangeNamed(t, "1h"), time.Now()); err != nil || d.Totals.Bytes != 25 || d.TierBytes[worklog.StorageHot] != 25 {
+	if d, err := s.Dashboard(ctx, rangeNamed(t, "1h"), time.Now(), 0); err != nil || d.Totals.Bytes != 25 || d.TierBytes[worklog.StorageHot] != 25 {
 		t.Errorf("bytes after the upgrade: %+v, %v, want those of the rows, not the 20 that were noted", d, err)
 	}
 	u, _, err := s.UserByEmail(ctx, "ann@example.org")

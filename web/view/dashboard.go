@@ -44,6 +44,7 @@ type Board struct {
 	Bytes        int64 // of titles, details and metadata
 	DatabaseSize int64
 	Archive      BoardArchive
+	Room         BoardRoom
 
 	Tabs    BoardTabs
 	Commits BoardCommits
@@ -195,7 +196,13 @@ func share(part, whole int64) string {
 		return "0 %"
 	case p < 0.1:
 		return "< 0.1 %"
-	case p < 9.95:
+	}
+	return percent(p)
+}
+
+// percent is a share that is known in percent.
+func percent(p float64) string {
+	if p < 9.95 {
 		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
 	}
 	return strconv.FormatFloat(p, 'f', 0, 64) + " %"
