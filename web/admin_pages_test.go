@@ -390,40 +390,6 @@ func TestTheAuditListIsFilteredAndPaged(t *testing.T) {
 	o.want("nobody's", o.admin.get("/admin/audit?user=4711"), http.StatusNotFound)
 }
 
-func TestRetentionIsShownCountedAndRunFromThePage(t *testing.T) {
-	o := newOffice(t)
-	old := time.Now().Add(-100 * 24 * time.Hour)
-	o.write(o.ann, worklog.Draft{Title: "old", LoggedAt: &old})
-	o.write(o.ann, worklog.Draft{Title: "new"})
-	doc := o.admin.see("/admin/retention")
-	if got := texts(doc, "dl.about dd"); len(got) != 6 || got[0] != "up to 7 days: as written" {
-		t.Errorf("settings %v", got)
-	}
-	doc = o.admin.see("/admin/retention?dry=true")
-	if got := texts(doc, "#due li"); len(got) != 1 || !strings.Contains(got[0], "1 entry would be deleted") || !strings.Contains(got[0], "ann@example.org 1") {
-		t.Errorf("due %v", got)
-	}
-	if n := o.query("SELECT count(*) FROM work_logs"); n != "2" {
-		t.Errorf("a dry run left %s entries", n)
-	}
-	o.want("sweeping", o.admin.post("/admin/retention/run"), http.StatusSeeOther, "/admin/retention?started=true")
-	if got := attributes(o.admin.see("/admin/retention?started=true"), "#sweeps", "hx-get"); !slices.Equal(got, []string{"/admin/retention/changes"}) {
-		t.Errorf("the page does not follow: %v", got)
-	}
-	o.eventually("the sweep is done", func() bool {
-		got := texts(o.admin.see("/admin/retention/changes"), "#sweeps li b")
-		return len(got) == 1 && strings.Contains(got[0], "1 deleted")
-	})
-	doc = o.admin.see("/admin/retention/changes")
-	if got := attributes(doc, "#sweeps", "hx-get"); len(got) != 0 {
-		t.Error("a page whose sweep is over goes on asking")
-	}
-	if n := o.query("SELECT count(*) FROM work_logs"); n != "1" {
-		t.Errorf("the sweep left %s entries", n)
-	}
-	o.want("a word as flag", o.admin.get("/admin/retention?dry=perhaps"), http.StatusBadRequest)
-}
-
 func TestALimitOfOnesOwnReachesTheWritePathWithoutAQuery(t *testing.T) {
 	o := newOffice(t)
 	o.listen()

@@ -6,7 +6,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/web/view"
@@ -103,13 +102,10 @@ func (s *Server) runSweep(c echo.Context) error {
 	if s.sweeper == nil {
 		return errNoSweeper()
 	}
-	ctx := c.Request().Context()
-	_, err := s.sweeper.Start(ctx, retention.Options{By: "page", UserID: account.PrincipalFrom(ctx).User.ID})
+	by := s.asAdmin(c)
+	_, err := s.sweeper.Start(c.Request().Context(), retention.Options{By: "page", Asked: &by})
 	if worklog.CodeOf(err) == worklog.CodeConflict {
 		return s.showRetention(c, http.StatusConflict, view.Retention{Error: messageOf(err)})
-	}
-	if err == nil {
-		err = s.asAdmin(c).Record(ctx, account.Act{Action: account.ActSweep})
 	}
 	if err != nil {
 		return err

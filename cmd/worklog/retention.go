@@ -54,13 +54,8 @@ type cleanupCmd struct {
 // Run sweeps once.
 func (c cleanupCmd) Run(a *app) error {
 	return withSweeper(a, func(st *store.Store, s *retention.Sweeper) error {
-		if !c.DryRun {
-			if err := st.By(account.CommandLine()).Record(a.ctx, account.Act{Action: account.ActSweep}); err != nil {
-				return err
-			}
-		}
-		p := newProgress(a)
-		r, err := s.Run(a.ctx, retention.Options{DryRun: c.DryRun, By: "command", Progress: func(r retention.Report) {
+		by, p := st.By(account.CommandLine()), newProgress(a)
+		r, err := s.Run(a.ctx, retention.Options{DryRun: c.DryRun, By: "command", Asked: &by, Progress: func(r retention.Report) {
 			p.update(fmt.Sprintf("%d warm, %d cold, %d archived, %d deleted", r.Warm, r.Cold, r.Archived, r.Deleted))
 		}})
 		if err != nil {
@@ -117,11 +112,10 @@ func (c restoreCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if err := st.By(account.CommandLine()).Record(a.ctx, account.Act{Action: account.ActRestore, Subject: q.Owner, Object: q.Conversation}); err != nil {
-			return err
-		}
-		p := newProgress(a)
-		r, err := s.Restore(a.ctx, q, func(r retention.RestoreReport) { p.update(fmt.Sprintf("%d entries are hot again", r.Entries)) })
+		by, p := st.By(account.CommandLine()), newProgress(a)
+		r, err := s.Restore(a.ctx, q, retention.RestoreOptions{Asked: &by, Progress: func(r retention.RestoreReport) {
+			p.update(fmt.Sprintf("%d entries are hot again", r.Entries))
+		}})
 		if p.drawn {
 			p.print("")
 		}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
@@ -96,5 +98,32 @@ func TestNonsenseRetentionKeepsTheServerFromStarting(t *testing.T) {
 	a.ctx = ctx
 	if code := a.run([]string{"serve"}); code == 0 || !strings.Contains(said.String(), "WORKLOG_RETAIN_WARM") || !strings.Contains(said.String(), "WORKLOG_RETAIN_COLD") {
 		t.Errorf("exit %d, %s", code, said.String())
+	}
+}
+
+func TestACommandThatMeetsASweepChangesAndNotesNothing(t *testing.T) {
+	d := newDesk(t)
+	dir := t.TempDir()
+	d.old("ann@example.org", "work", 40)
+	if out, said, code := d.at(dir, "cleanup"); code != 0 {
+		t.Fatalf("exit %d\n%s%s", code, out, said)
+	}
+	_, release, err := d.store.LockRetention(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	for _, args := range [][]string{{"cleanup"}, {"restore", "--conversation", "work"}} {
+		if out, said, code := d.at(dir, args...); code == 0 || !strings.Contains(said, "is running already") {
+			t.Errorf("%v: exit %d\n%s%s", args, code, out, said)
+		}
+	}
+	lines, _, err := d.store.Audit(t.Context(), store.AuditQuery{})
+	var acts []account.Action
+	for _, l := range lines {
+		acts = append(acts, l.Action)
+	}
+	if err != nil || !slices.Equal(acts, []account.Action{account.ActSweep}) {
+		t.Errorf("the audit list has %v, %v; one sweep was done", acts, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// cleanupWait is how long a request waits for the end of the sweep that it asked for.
+	// cleanupWait is how long a request waits for the beginning and the end of the sweep that it asked for.
 	cleanupWait = 20 * time.Second
 	// listedSweeps bounds the history that is answered.
 	listedSweeps = 100
@@ -29,7 +29,8 @@ func (a *API) cleanup(c echo.Context) error {
 	if a.sweeper == nil {
 		return worklog.Errorf(worklog.CodeUnavailable, "this process does not sweep")
 	}
-	o := retention.Options{DryRun: value(dryRun), By: "api", UserID: principal(c).User.ID}
+	by := a.store.By(account.Actor{User: principal(c).User.ID, Address: c.RealIP()})
+	o := retention.Options{DryRun: value(dryRun), By: "api", Asked: &by}
 	if o.DryRun {
 		report, err := a.sweeper.Run(c.Request().Context(), o)
 		if err != nil {
@@ -37,16 +38,12 @@ func (a *API) cleanup(c echo.Context) error {
 		}
 		return writeJSON(c, http.StatusOK, report)
 	}
+	wait := time.NewTimer(cleanupWait)
+	defer wait.Stop()
 	running, err := a.sweeper.Start(c.Request().Context(), o)
-	if err == nil {
-		by := account.Actor{User: o.UserID, Address: c.RealIP()}
-		err = a.store.By(by).Record(c.Request().Context(), account.Act{Action: account.ActSweep})
-	}
 	if err != nil {
 		return err
 	}
-	wait := time.NewTimer(cleanupWait)
-	defer wait.Stop()
 	status := http.StatusAccepted
 	select {
 	case <-running.Done():

@@ -67,6 +67,24 @@ func TestAdminsSweepAndOthersDoNot(t *testing.T) {
 	}
 }
 
+func TestASweepBesideAnotherIsAConflictAndNotInTheAuditList(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	admin := s.user("admin@example.org", account.ScopeAdmin)
+	_, release, err := s.store.LockRetention(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if a := s.do(http.MethodPost, "/api/v1/admin/cleanup", admin, `{}`); a.status != http.StatusConflict {
+		t.Errorf("beside another sweep: %d %s, want 409", a.status, a.body)
+	}
+	lines, _, err := s.store.Audit(t.Context(), store.AuditQuery{Action: account.ActSweep})
+	if err != nil || len(lines) != 0 {
+		t.Errorf("the audit list has %v, %v", lines, err)
+	}
+}
+
 func TestAnArchivedEntrySaysWhereItsPayloadIs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

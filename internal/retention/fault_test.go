@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
@@ -249,6 +250,23 @@ func TestTwoSweepsDoNotMeet(t *testing.T) {
 	w.sweep()
 	if worklog.CodeOf(second) != worklog.CodeConflict {
 		t.Errorf("a second sweep: %v, want a conflict", second)
+	}
+}
+
+// Whatever ends the process afterwards, the audit list tells who asked for what has changed.
+func TestASweepIsInTheAuditListBeforeItChangesAnything(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(31, "a"))
+	s := w.infect()
+	by := w.By(account.Actor{User: w.bob.ID})
+	noted := 0
+	s.put = func(string) error {
+		noted = one[int](w, "SELECT count(*) FROM audit WHERE action = 'retention.sweep' AND actor_id = $1", w.bob.ID)
+		return nil
+	}
+	r, err := w.sweeper.Run(w.ctx, retention.Options{Asked: &by})
+	if err != nil || noted != 1 || r.Cold != 1 || r.UserID == nil || *r.UserID != w.bob.ID {
+		t.Errorf("%d lines when the first entry moved; %+v, %v", noted, r.Sweep, err)
 	}
 }
 

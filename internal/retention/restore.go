@@ -27,16 +27,27 @@ type RestoreReport struct {
 	Until    time.Time // the sweep leaves the entries alone until then
 }
 
+// RestoreOptions say who wants a restore, and what is told meanwhile.
+type RestoreOptions struct {
+	Asked    *store.Admin        // for the audit list: the line is written before anything changes; nil: nobody does
+	Progress func(RestoreReport) // nil: nobody is told
+}
+
 // Restore brings entries back to hot, wherever retention has put them. For as long as fresh entries are hot the sweep
 // leaves them alone, then they get the status of their age again. A restore that was ended anywhere can be repeated:
-// what is hot already is not touched.
-func (s *Sweeper) Restore(ctx context.Context, q store.RestoreQuery, progress func(RestoreReport)) (RestoreReport, error) {
+// what is hot already is not touched. It is a conflict while a sweep or another restore is running.
+func (s *Sweeper) Restore(ctx context.Context, q store.RestoreQuery, o RestoreOptions) (RestoreReport, error) {
 	r := RestoreReport{Until: s.now().Add(s.settings.Hot)}
 	lost, release, err := s.store.LockRetention(ctx)
 	if err != nil {
 		return r, err
 	}
 	defer release()
+	if o.Asked != nil {
+		if err := o.Asked.NoteRestore(ctx, q); err != nil {
+			return r, err
+		}
+	}
 	for _, from := range []worklog.StorageStatus{worklog.StorageArchived, worklog.StorageCold, worklog.StorageWarm} {
 		for after := (store.Payload{}); ; {
 			list, err := s.store.Restorable(ctx, from, q, after, restoreEntries)
@@ -49,8 +60,8 @@ func (s *Sweeper) Restore(ctx context.Context, q store.RestoreQuery, progress fu
 			if err != nil {
 				return r, err
 			}
-			if progress != nil {
-				progress(r)
+			if o.Progress != nil {
+				o.Progress(r)
 			}
 			if len(list) < restoreEntries {
 				break

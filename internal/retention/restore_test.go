@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -39,7 +40,7 @@ func TestARestoredConversationIsHotForAsLongAsAFreshOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID, Conversation: conv.ID}, nil)
+	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID, Conversation: conv.ID}, retention.RestoreOptions{})
 	if err != nil || r.Entries != 230 || r.Failed != 0 {
 		t.Fatalf("restored %+v, %v", r, err)
 	}
@@ -50,7 +51,7 @@ func TestARestoredConversationIsHotForAsLongAsAFreshOne(t *testing.T) {
 	if n := one[int](w, "SELECT count(*) FROM work_logs WHERE storage_status <> 'hot'"); n != 1 {
 		t.Errorf("%d entries are not hot, want the one of the other conversation", n)
 	}
-	again, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID, Conversation: conv.ID}, nil)
+	again, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID, Conversation: conv.ID}, retention.RestoreOptions{})
 	if err != nil || again.Entries != 0 {
 		t.Errorf("again %+v, %v", again, err)
 	}
@@ -74,12 +75,12 @@ func TestATimeRangeOfOneUserIsRestored(t *testing.T) {
 	w.log(w.bob, w.aged(35, "d"))
 	w.sweep()
 	q := store.RestoreQuery{Owner: w.ann.ID, Since: w.now.Add(-36 * day), Until: w.now.Add(-31 * day)}
-	if r, err := w.sweeper.Restore(w.ctx, q, nil); err != nil || r.Entries != 1 {
+	if r, err := w.sweeper.Restore(w.ctx, q, retention.RestoreOptions{}); err != nil || r.Entries != 1 {
 		t.Errorf("restored %+v, %v", r, err)
 	}
 	w.want(w.ann, "a:cold b:hot c:cold")
 	w.want(w.bob, "d:cold")
-	if r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Since: w.now.Add(-50 * day)}, nil); err != nil || r.Entries != 3 {
+	if r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Since: w.now.Add(-50 * day)}, retention.RestoreOptions{}); err != nil || r.Entries != 3 {
 		t.Errorf("restored %+v, %v", r, err)
 	}
 	w.check()
@@ -102,7 +103,7 @@ func TestWhatIsLostIsNamedAndTheRestIsRestored(t *testing.T) {
 		}
 	}
 	w.use(must(openFolder(w.dir)))
-	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Since: w.now.Add(-50 * day)}, nil)
+	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Since: w.now.Add(-50 * day)}, retention.RestoreOptions{})
 	if err != nil || r.Entries != 1 || r.Failed != 1 || len(r.Failures) != 1 {
 		t.Errorf("restored %+v, %v", r, err)
 	}

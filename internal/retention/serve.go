@@ -72,6 +72,7 @@ func (s *Sweeper) daily(ctx context.Context, due time.Time) bool {
 // Running is a sweep that Start has begun.
 type Running struct {
 	options Options
+	begun   chan struct{}
 	done    chan struct{}
 
 	mu     sync.Mutex
@@ -79,12 +80,11 @@ type Running struct {
 	err    error
 }
 
-// Start lets the part that serves sweep, and returns once it does: the sweep outlives the request that asked for it. It
-// is a conflict while a sweep or a restore is running.
+// Start lets the part that serves sweep, and returns once the sweep has begun: it outlives the request that asked for
+// it. It is a conflict while a sweep or a restore is running, here or in another process.
 func (s *Sweeper) Start(ctx context.Context, o Options) (*Running, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	r := &Running{options: o, done: make(chan struct{})}
+	r := &Running{options: o, begun: make(chan struct{}), done: make(chan struct{})}
+	r.options.begun = func() { close(r.begun) }
 	told := o.Progress
 	r.options.Progress = func(report Report) {
 		r.set(report, nil)
@@ -92,11 +92,37 @@ func (s *Sweeper) Start(ctx context.Context, o Options) (*Running, error) {
 			told(report)
 		}
 	}
+	busy := time.NewTimer(startTimeout)
+	defer busy.Stop()
 	select {
 	case s.jobs <- r:
-		return r, nil
+		return r, r.await(ctx)
+	case <-busy.C:
+		return nil, &worklog.Error{Code: worklog.CodeConflict, Message: "a sweep is running already", RetryAfter: progressEvery}
 	case <-ctx.Done():
-		return nil, &worklog.Error{Code: worklog.CodeConflict, Message: "a sweep is running already", RetryAfter: progressEvery, Err: ctx.Err()}
+		return nil, ctx.Err()
+	}
+}
+
+// await returns when the sweep has begun, and otherwise why not.
+func (r *Running) await(ctx context.Context) error {
+	late := time.NewTimer(beginTimeout)
+	defer late.Stop()
+	select {
+	case <-r.begun:
+		return nil
+	case <-r.done: // it may be over already
+		select {
+		case <-r.begun:
+			return nil
+		default:
+			_, err := r.Report()
+			return err
+		}
+	case <-late.C:
+		return worklog.Errorf(worklog.CodeUnavailable, "the sweep has not begun yet; the history of sweeps will tell whether it does")
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -46,6 +46,8 @@ const (
 	checkEvery = 30 * time.Second
 	// startTimeout bounds the wait for the part that sweeps.
 	startTimeout = 2 * time.Second
+	// beginTimeout bounds the wait for the lock and the note that a sweep begins, and is less than a request has.
+	beginTimeout = 10 * time.Second
 	// maxSkipped owners in whom something is wrong end a step: the fault is not theirs, and each may take long to fail.
 	maxSkipped = 20
 	// namedSkips bounds those that the report of a step names.
@@ -95,11 +97,14 @@ func (s *Sweeper) now() time.Time { return s.settings.Now().UTC().Truncate(time.
 type Options struct {
 	DryRun bool   // only count
 	By     string // schedule, command, api or page; empty: command
-	UserID int64  // the admin who asked; 0: nobody did
+	// Asked is who wants it, for the audit list: the line is written with the beginning of the sweep, or not at all.
+	// Nil: nobody does.
+	Asked *store.Admin
 	// Progress, if set, is called about once a second and at the end of each step, by the goroutine that sweeps.
 	Progress func(Report)
 
 	scheduled time.Time
+	begun     func() // called once the sweep has begun
 }
 
 func (o Options) by() string {
@@ -155,18 +160,33 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 	now := s.now()
 	p := &pass{Sweeper: s, options: o, now: now, lost: lost}
 	p.report.Sweep = store.Sweep{StartedBy: o.by(), StartedAt: now, UpdatedAt: now}
-	if o.UserID != 0 {
-		p.report.UserID = &o.UserID
-	}
 	if !o.scheduled.IsZero() {
 		p.report.ScheduledFor = &o.scheduled
 	}
-	if err := s.store.BeginSweep(ctx, &p.report.Sweep); err != nil {
+	if err := s.note(ctx, o, &p.report.Sweep); err != nil {
 		return Report{}, err
 	}
-	var problems []string
+	problems := p.all(ctx)
+	return p.finish(ctx, problems)
+}
+
+// note makes the beginning of a sweep known, before anything changes.
+func (s *Sweeper) note(ctx context.Context, o Options, sw *store.Sweep) (err error) {
+	if o.Asked != nil {
+		err = o.Asked.BeginSweep(ctx, sw)
+	} else {
+		err = s.store.BeginSweep(ctx, sw)
+	}
+	if err == nil && o.begun != nil {
+		o.begun()
+	}
+	return err
+}
+
+// all does every step, and says in words for people what could not be done.
+func (p *pass) all(ctx context.Context) (problems []string) {
 	left := p.dropEmpty(ctx)
-	for _, st := range s.steps(now) {
+	for _, st := range p.steps(p.now) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -174,7 +194,7 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 		if err := p.step(ctx, st); err != nil && ctx.Err() == nil {
 			p.current().Error = explain(err)
 			problems = append(problems, string(st.name)+": "+explain(err))
-			s.settings.Log.Error("a step of the sweep was stopped, its entries stay as they are", "step", st.name, "error", err)
+			p.settings.Log.Error("a step of the sweep was stopped, its entries stay as they are", "step", st.name, "error", err)
 			if errors.Is(err, errNotAlone) {
 				break
 			}
@@ -186,7 +206,7 @@ func (s *Sweeper) sweep(ctx context.Context, o Options, lost func(context.Contex
 	if left != nil {
 		problems = append(problems, "left over objects: "+explain(left))
 	}
-	return p.finish(ctx, problems)
+	return problems
 }
 
 // explain returns an error in words for people: those of the database are for the log.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -16,6 +17,11 @@ type RestoreQuery struct {
 	Owner        int64
 	Conversation string    // id
 	Since, Until time.Time // of logged_at, Since included
+}
+
+// NoteRestore writes down that a restore begins.
+func (a Admin) NoteRestore(ctx context.Context, q RestoreQuery) error {
+	return a.Record(ctx, account.Act{Action: account.ActRestore, Subject: q.Owner, Object: q.Conversation})
 }
 
 // Restorable returns the next entries of one status that the query names, oldest first, with what their rows have.

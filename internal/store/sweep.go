@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -100,18 +101,29 @@ func tryRetentionLock(ctx context.Context, conn *pgx.Conn) (ok bool, err error) 
 	}
 }
 
-// BeginSweep notes that a sweep begins, and that those which never ended were interrupted. The caller holds the lock.
+// BeginSweep notes that a sweep begins that nobody asked for, and that those which never ended were interrupted. The
+// caller holds the lock.
 func (s *Store) BeginSweep(ctx context.Context, sw *Sweep) error {
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error { return beginSweep(ctx, tx, sw) })
+}
+
+// BeginSweep is the one of Store for a sweep that somebody asked for.
+func (a Admin) BeginSweep(ctx context.Context, sw *Sweep) error {
+	if a.by.User != 0 {
+		sw.UserID = &a.by.User
+	}
+	return a.do(ctx, account.Act{Action: account.ActSweep}, func(ctx context.Context, tx bun.Tx) error { return beginSweep(ctx, tx, sw) })
+}
+
+func beginSweep(ctx context.Context, tx bun.Tx, sw *Sweep) error {
 	sw.State = SweepRunning
-	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.NewUpdate().Model((*Sweep)(nil)).Set("state = ?", SweepInterrupted).Set("finished_at = updated_at").
-			Where("sw.state = ?", SweepRunning).Exec(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = tx.NewInsert().Model(sw).Exec(ctx)
+	_, err := tx.NewUpdate().Model((*Sweep)(nil)).Set("state = ?", SweepInterrupted).Set("finished_at = updated_at").
+		Where("sw.state = ?", SweepRunning).Exec(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	_, err = tx.NewInsert().Model(sw).Exec(ctx)
+	return err
 }
 
 // UpdateSweep stores the figures and the state of a sweep. When it has ended, the oldest of the history go.
