@@ -168,10 +168,10 @@ type boards struct {
 	byRange map[string]*sharedBoard // as many as there are ranges
 }
 
-// sharedBoard is a range's dashboard as it was rendered last, piece by piece.
+// sharedBoard is a range's dashboard as it was rendered last, piece by piece. Whoever has its turn may touch it.
 type sharedBoard struct {
-	mu    sync.Mutex
-	at    time.Time // when it was read; zero: never
+	turn  chan struct{} // of one slot
+	at    time.Time     // when it was read; zero: never
 	board view.Board
 	rev   int64 // of the newest piece
 	parts []boardPart
@@ -190,7 +190,7 @@ func (b *boards) of(r rollup.Range) *sharedBoard {
 	}
 	x := b.byRange[r.Name]
 	if x == nil {
-		x = &sharedBoard{}
+		x = &sharedBoard{turn: make(chan struct{}, 1)}
 		b.byRange[r.Name] = x
 	}
 	return x
@@ -213,8 +213,10 @@ func (b *boards) reader(s *Server, r rollup.Range) func(context.Context, int64, 
 // after returns the pieces that look different since after, and the rev that they bring a page to. However many pages
 // ask, the database is asked once a second.
 func (x *sharedBoard) after(ctx context.Context, s *Server, r rollup.Range, after int64) (parts []byte, rev int64, err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	if err := x.take(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer x.give()
 	if err := x.refresh(ctx, s, r); err != nil {
 		return nil, 0, err
 	}
@@ -228,13 +230,27 @@ func (x *sharedBoard) after(ctx context.Context, s *Server, r rollup.Range, afte
 
 // whole returns the board for a page that is just being opened.
 func (x *sharedBoard) whole(ctx context.Context, s *Server, r rollup.Range) (view.Board, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	if err := x.take(ctx); err != nil {
+		return view.Board{}, err
+	}
+	defer x.give()
 	err := x.refresh(ctx, s, r)
 	b := x.board
 	b.Cursor = x.rev
 	return b, err
 }
+
+// take waits for the turn. While the database is slow, one that has given up must not be in the line.
+func (x *sharedBoard) take(ctx context.Context) error {
+	select {
+	case x.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (x *sharedBoard) give() { <-x.turn }
 
 // refresh reads and renders the board again, unless that was just done.
 func (x *sharedBoard) refresh(ctx context.Context, s *Server, r rollup.Range) error {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/rollup"
@@ -47,9 +50,9 @@ func (x *liveSite) counted() {
 func (x *liveSite) tick() {
 	for _, r := range rollup.Ranges() {
 		shared := x.server.boards.of(r)
-		shared.mu.Lock()
+		shared.turn <- struct{}{}
 		shared.at = time.Time{}
-		shared.mu.Unlock()
+		shared.give()
 	}
 	x.hub.Hint(dashboardOwner)
 }
@@ -219,6 +222,33 @@ func TestDashboardsShareOneLook(t *testing.T) {
 	if asked := x.store.Queries() - before; asked != one {
 		t.Errorf("50 viewers cost %d statements, one look is %d", asked, one)
 	}
+}
+
+// A database that answers nothing keeps the first of them for seconds.
+func TestWhoGivesUpWaitsForNobodyElsesLook(t *testing.T) {
+	o := newOffice(t)
+	r, _ := rollup.RangeNamed("24h")
+	conn, err := pgx.Connect(t.Context(), o.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK rollup_entries"); err != nil {
+		t.Fatal(err)
+	}
+	asked := o.store.Queries()
+	var first sync.WaitGroup
+	first.Go(func() { _, _ = o.server.boards.of(r).whole(t.Context(), o.server, r) })
+	o.eventually("the first asks", func() bool { return o.store.Queries() > asked })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, _, err = o.server.boards.of(r).after(ctx, o.server, r, 0)
+	if waited := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || waited > time.Second {
+		t.Errorf("who gave up after 10 ms was let go after %v: %v", waited, err)
+	}
+	_ = conn.Close(context.Background())
+	first.Wait()
 }
 
 func TestNobodyAsksWhileNobodyLooks(t *testing.T) {
