@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,8 @@ import (
 )
 
 const (
-	// restoreEntries bounds what a restore has in memory: their details in full.
-	restoreEntries = 100
+	// restoreEntries is how many entries a restore finds with one query, and batchBytes bounds what they have.
+	restoreEntries = batchEntries
 	// maxFailures bounds the failures that a report spells out.
 	maxFailures = 20
 )
@@ -37,56 +38,59 @@ type RestoreOptions struct {
 // leaves them alone, then they get the status of their age again. A restore that was ended anywhere can be repeated:
 // what is hot already is not touched. It is a conflict while a sweep or another restore is running.
 func (s *Sweeper) Restore(ctx context.Context, q store.RestoreQuery, o RestoreOptions) (RestoreReport, error) {
-	r := RestoreReport{Until: s.now().Add(s.settings.Hot)}
+	x := &restoring{Sweeper: s, options: o, report: RestoreReport{Until: s.now().Add(s.settings.Hot)}}
 	lost, release, err := s.store.LockRetention(ctx)
 	if err != nil {
-		return r, err
+		return x.report, err
 	}
 	defer release()
+	x.lost = lost
 	if o.Asked != nil {
 		if err := o.Asked.NoteRestore(ctx, q); err != nil {
-			return r, err
+			return x.report, err
 		}
 	}
 	for _, from := range []worklog.StorageStatus{worklog.StorageArchived, worklog.StorageCold, worklog.StorageWarm} {
-		for after := (store.Payload{}); ; {
-			list, err := s.store.Restorable(ctx, from, q, after, restoreEntries)
-			if err == nil {
-				err = s.restorePage(ctx, list, &r)
-			}
-			if err == nil {
-				err = lost(ctx)
-			}
-			if err != nil {
-				return r, err
-			}
-			if o.Progress != nil {
-				o.Progress(r)
-			}
-			if len(list) < restoreEntries {
-				break
-			}
-			after = list[len(list)-1]
-			after.Details, after.Metadata = "", nil
+		if err := x.from(ctx, from, q); err != nil {
+			return x.report, err
 		}
 	}
-	return r, nil
+	return x.report, nil
 }
 
-// restorePage restores entries, a transaction for each owner.
-func (s *Sweeper) restorePage(ctx context.Context, list []store.Payload, r *RestoreReport) error {
+// restoring is one restore under way.
+type restoring struct {
+	*Sweeper
+	options RestoreOptions
+	lost    func(context.Context) error
+	report  RestoreReport
+}
+
+// from restores entries of one status, oldest first.
+func (x *restoring) from(ctx context.Context, from worklog.StorageStatus, q store.RestoreQuery) error {
+	for after := (store.Payload{}); ; {
+		list, err := x.store.Restorable(ctx, from, q, after, restoreEntries, batchBytes)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		if err := x.page(ctx, list); err != nil {
+			return err
+		}
+		after = list[len(list)-1]
+		after.Details, after.Metadata = "", nil
+	}
+}
+
+// page restores entries, owner by owner.
+func (x *restoring) page(ctx context.Context, list []store.Payload) error {
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b store.Payload) int { return int(a.Owner - b.Owner) })
+	slices.SortStableFunc(list, func(a, b store.Payload) int { return cmp.Compare(a.Owner, b.Owner) })
 	for len(list) > 0 {
 		n := slices.IndexFunc(list, func(p store.Payload) bool { return p.Owner != list[0].Owner })
 		if n < 0 {
 			n = len(list)
 		}
-		began := time.Now()
-		if err := s.restoreOwner(ctx, list[0].Owner, list[:n], r); err != nil {
-			return err
-		}
-		if err := pause(ctx, time.Since(began)); err != nil {
+		if err := x.owner(ctx, list[:n]); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -94,13 +98,15 @@ func (s *Sweeper) restorePage(ctx context.Context, list []store.Payload, r *Rest
 	return nil
 }
 
-func (s *Sweeper) restoreOwner(ctx context.Context, owner int64, list []store.Payload, r *RestoreReport) error {
+// owner restores entries of one owner. How much the archive has of each is known when it is read.
+func (x *restoring) owner(ctx context.Context, list []store.Payload) error {
 	var whole []store.Payload
+	size := 0
 	for _, p := range list {
 		if p.ArchiveName != "" {
-			details, metadata, err := s.archive.Payload(ctx, p.ArchiveName, p.ID)
+			details, metadata, err := x.archive.Payload(ctx, p.ArchiveName, p.ID)
 			if errors.Is(err, archive.ErrMissing) || errors.Is(err, archive.ErrDamaged) {
-				r.fail(p, err)
+				x.report.fail(p, err)
 				continue
 			}
 			if err != nil {
@@ -108,19 +114,41 @@ func (s *Sweeper) restoreOwner(ctx context.Context, owner int64, list []store.Pa
 			}
 			p.Details, p.Metadata = details, metadata
 		}
-		whole = append(whole, p)
+		n := len(p.Details) + len(p.Metadata)
+		if size+n > batchBytes {
+			if err := x.batch(ctx, whole); err != nil {
+				return err
+			}
+			whole, size = nil, 0
+		}
+		whole, size = append(whole, p), size+n
 	}
-	if len(whole) == 0 {
+	return x.batch(ctx, whole)
+}
+
+// batch makes a transaction of entries of one owner, tells about it, and lets others in.
+func (x *restoring) batch(ctx context.Context, list []store.Payload) error {
+	if len(list) == 0 {
 		return nil
 	}
-	moved, empty, err := s.store.RestoreEntries(ctx, owner, whole, r.Until)
-	r.Entries += moved.Entries
+	began := time.Now()
+	moved, empty, err := x.store.RestoreEntries(ctx, list[0].Owner, list, x.report.Until)
+	x.report.Entries += moved.Entries
 	for _, o := range empty {
-		if _, err := s.drop(ctx, o.Name); err != nil { // the next sweep does it
-			s.settings.Log.Warn("an object that nobody needs stays for now", "error", err)
+		if _, err := x.drop(ctx, o.Name); err != nil { // the next sweep does it
+			x.settings.Log.Warn("an object that nobody needs stays for now", "error", err)
 		}
 	}
-	return err
+	if err == nil {
+		err = x.lost(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if x.options.Progress != nil {
+		x.options.Progress(x.report)
+	}
+	return pause(ctx, time.Since(began))
 }
 
 func (r *RestoreReport) fail(p store.Payload, err error) {

@@ -164,6 +164,39 @@ func TestVerifyFindsWhatIsWrongAndPrunesOnlyWhenTold(t *testing.T) {
 	w.check()
 }
 
+// Metadata of 60 KB may be 3 MB as PostgreSQL writes them out: a hundred of those are more than a small machine has.
+func TestHeavyEntriesAreRestoredAFewAtATime(t *testing.T) {
+	w := setup(t)
+	numbers := make([]any, 10_000)
+	for i := range numbers {
+		numbers[i] = 1e308
+	}
+	var drafts []worklog.Draft
+	for i := range 12 {
+		d := w.aged([]float64{8, 31}[i%2], fmt.Sprint("heavy ", i))
+		d.Metadata = worklog.Metadata{"numbers": numbers}
+		drafts = append(drafts, d)
+	}
+	ids := w.log(w.ann, drafts...)
+	w.sweep()
+	var before, most int64
+	r, err := w.sweeper.Restore(w.ctx, store.RestoreQuery{Owner: w.ann.ID}, retention.RestoreOptions{Progress: func(r retention.RestoreReport) {
+		before, most = r.Entries, max(most, r.Entries-before)
+	}})
+	if err != nil || r.Entries != 12 || r.Failed != 0 {
+		t.Fatalf("restored %+v, %v", r, err)
+	}
+	if most > 2 {
+		t.Errorf("%d entries of 3 MB each were in memory together", most)
+	}
+	w.check()
+	for i, d := range drafts {
+		if row := w.read(w.ann, ids[i]); row.Details != d.Details || len(row.Metadata) != 1 {
+			t.Errorf("%s has %d bytes of details and metadata of %d members", d.Title, len(row.Details), len(row.Metadata))
+		}
+	}
+}
+
 func TestErasingAnOwnerEmptiesTheArchiveOfThem(t *testing.T) {
 	w := setup(t)
 	w.log(w.ann, w.aged(31, "a"))

@@ -195,7 +195,7 @@ func sweepAccess(b *bundle, s *store.Store) []access {
 			return moved, err
 		}), "work_logs_pkey", ""},
 		{"what is restored of a time", func() error {
-			_, err := s.Restorable(b.ctx, worklog.StorageCold, store.RestoreQuery{Since: age(40), Until: age(39)}, store.Payload{}, 100)
+			_, err := s.Restorable(b.ctx, worklog.StorageCold, store.RestoreQuery{Since: age(40), Until: age(39)}, store.Payload{}, 40, 4<<20)
 			return err
 		}, "work_logs_retention", ""},
 	}

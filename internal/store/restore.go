@@ -24,21 +24,29 @@ func (a Admin) NoteRestore(ctx context.Context, q RestoreQuery) error {
 	return a.Record(ctx, account.Act{Action: account.ActRestore, Subject: q.Owner, Object: q.Conversation})
 }
 
-// Restorable returns the next entries of one status that the query names, oldest first, with what their rows have.
-// After is the last one of the page before.
-func (s *Store) Restorable(ctx context.Context, from worklog.StorageStatus, q RestoreQuery, after Payload, limit int) ([]Payload, error) {
+// sqlRestorable reads no more rows than fit into the bytes $5, and at least one: what metadata unpack to is known only
+// then.
+const sqlRestorable = "SELECT " + payloadColumns + ` FROM (
+		SELECT w.*, sum(CASE WHEN w.archive_url IS NULL THEN COALESCE(w.details_bytes, octet_length(w.details)) + octet_length(w.metadata::text) ELSE 0 END)
+			OVER (ORDER BY w.logged_at, w.owner_id, w.seq) AS bytes, row_number() OVER (ORDER BY w.logged_at, w.owner_id, w.seq) AS place
+		FROM (SELECT * FROM work_logs w WHERE w.storage_status = $1 AND w.logged_at >= $2::timestamptz
+			AND (w.logged_at, w.owner_id, w.seq) > ($2::timestamptz, $3, $4)%s ORDER BY w.logged_at, w.owner_id, w.seq LIMIT %d) w
+	) w WHERE w.bytes <= $5 OR w.place = 1 ORDER BY w.place`
+
+// Restorable returns the next entries of one status that the query names, oldest first, with what their rows have: at
+// most so many, and of so many bytes unless the first alone has more. After is the last one of the page before; none
+// are left when none is returned.
+func (s *Store) Restorable(ctx context.Context, from worklog.StorageStatus, q RestoreQuery, after Payload, limit, bytes int) ([]Payload, error) {
 	if q.Conversation != "" && uuid.Validate(q.Conversation) != nil {
 		return nil, errNoConversation()
 	}
 	if after.LoggedAt.IsZero() {
 		after.LoggedAt = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	sql := "SELECT " + payloadColumns + ` FROM work_logs w WHERE w.storage_status = $1 AND w.logged_at >= $2::timestamptz
-		AND (w.logged_at, w.owner_id, w.seq) > ($2::timestamptz, $3, $4)`
-	args := []any{string(from), after.LoggedAt, after.Owner, after.Seq}
+	conditions, args := "", []any{string(from), after.LoggedAt, after.Owner, after.Seq, bytes}
 	add := func(cond string, v any) {
 		args = append(args, v)
-		sql += fmt.Sprintf(" AND "+cond, len(args))
+		conditions += fmt.Sprintf(" AND "+cond, len(args))
 	}
 	if q.Owner != 0 {
 		add("w.owner_id = $%d", q.Owner)
@@ -52,8 +60,7 @@ func (s *Store) Restorable(ctx context.Context, from worklog.StorageStatus, q Re
 	if !q.Until.IsZero() {
 		add("w.logged_at < $%d::timestamptz", q.Until)
 	}
-	args = append(args, limit)
-	rows, err := s.pool.Query(ctx, sql+fmt.Sprintf(" ORDER BY w.logged_at, w.owner_id, w.seq LIMIT $%d", len(args)), args...)
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(sqlRestorable, conditions, limit), args...)
 	if err != nil {
 		return nil, mapError(err)
 	}
