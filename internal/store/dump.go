@@ -13,26 +13,30 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-// What a dump holds: the shared tables in one snapshot, then each owner's in a snapshot of its own. Sessions, links and
+// What a dump holds: the shared tables, then each owner's, in snapshots that are all short. Sessions, links and
 // readings are not in it: a restored installation knows nobody who is signed in.
 //
 // Decision: rows travel in PostgreSQL's own COPY text. Every version from 15 on reads it, it needs no pg_dump, and a
 // column of tomorrow is in it without a line of code here.
 
 const (
-	// snapshotLimit is when a snapshot of an owner ends even if the owner's entries do not: a longer one keeps
-	// PostgreSQL from pruning the stats rows, and writers slow down with every version that stays.
-	snapshotLimit = 20 * time.Second
-	// dumpStep is how many entries one COPY reads, and so how often the clock is looked at.
-	dumpStep = 5_000
-	// dumpStatementTimeout bounds one COPY.
-	dumpStatementTimeout = "60s"
+	// snapshotLimit is the age at which a snapshot of an owner begins nothing more, even if the owner's entries do not end:
+	// a longer one keeps PostgreSQL from pruning the stats rows, and writers slow down with every version that stays.
+	snapshotLimit = 15 * time.Second
+	// snapshotTimeout ends a snapshot, and with it the dump: what it had begun when its time was up took too long.
+	snapshotTimeout = 30 * time.Second
+	// dumpStep entries and dumpStepBytes, roughly, are what one COPY reads, and so how often the clock is looked at.
+	dumpStep      = 5_000
+	dumpStepBytes = 16 << 20
 )
 
 // sharedTables are dumped in this order: users come before what refers to them.
 func sharedTables() []string {
-	return []string{"users", "tokens", "audit", "sweeps", "rollup_marks", "rollup_open", "rollup_entries", "rollup_owners", "rollup_tools", "rollup_ledger"}
+	return []string{"users", "tokens", "rollup_marks", "rollup_open", "rollup_entries", "rollup_owners", "rollup_tools", "rollup_ledger"}
 }
+
+// histories are dumped after them, line by line.
+func histories() []string { return []string{"audit", "sweeps"} }
 
 // ownerTables are dumped for each owner in the snapshot that ends the owner's dump.
 func ownerTables() []string {
@@ -62,7 +66,8 @@ type DumpTable struct {
 // is asked for.
 type Dumper func(DumpTable) (io.Writer, error)
 
-// DumpShared dumps what belongs to no single owner.
+// DumpShared dumps what belongs to no single owner: users with their rights and the rollups, which have to agree, in one
+// snapshot, then the histories as far as they went then.
 func (s *Store) DumpShared(ctx context.Context, to Dumper) (head DumpHead, err error) {
 	steps, err := s.MigrationStatus(ctx)
 	if err != nil {
@@ -73,16 +78,17 @@ func (s *Store) DumpShared(ctx context.Context, to Dumper) (head DumpHead, err e
 			head.Migrations = append(head.Migrations, m.Name)
 		}
 	}
-	err = s.inDumpSnapshot(ctx, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT id::text, epoch::text FROM installation").Scan(&head.Installation, &head.Epoch); err != nil {
+	ends := map[string]int64{}
+	err = s.inDumpSnapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := head.read(ctx, tx); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT id FROM users ORDER BY id")
-		if err != nil {
-			return err
-		}
-		if head.Owners, err = pgx.CollectRows(rows, pgx.RowTo[int64]); err != nil {
-			return err
+		for _, name := range histories() { // what follows may be of a user who is not in the dump
+			var last int64
+			if err := tx.QueryRow(ctx, "SELECT COALESCE(max(id), 0) FROM "+quoted([]string{name})).Scan(&last); err != nil {
+				return err
+			}
+			ends[name] = last
 		}
 		for _, name := range sharedTables() {
 			if err := dumpTable(ctx, tx, to, DumpTable{Name: name}, "true"); err != nil {
@@ -91,83 +97,38 @@ func (s *Store) DumpShared(ctx context.Context, to Dumper) (head DumpHead, err e
 		}
 		return nil
 	})
+	for _, name := range histories() {
+		if err == nil {
+			err = s.dumpHistory(ctx, to, name, ends[name])
+		}
+	}
 	return head, err
 }
 
-// Snapshots says how the data of an owner was held still.
-type Snapshots struct {
-	N       int
-	Longest time.Duration
-}
-
-// DumpOwner dumps everything of an owner. The caller holds the lock of retention, so that whatever changes meanwhile
-// gets a rev. Objects of the archive are only named.
-func (s *Store) DumpOwner(ctx context.Context, owner int64, to Dumper) (held Snapshots, err error) {
-	d := ownerDump{owner: owner, to: to, limit: snapshotLimit, step: dumpStep}
-	if s.dumpStep > 0 { // a test: every step a snapshot
-		d.limit, d.step = 0, s.dumpStep
+func (h *DumpHead) read(ctx context.Context, tx pgx.Tx) error {
+	if err := tx.QueryRow(ctx, "SELECT id::text, epoch::text FROM installation").Scan(&h.Installation, &h.Epoch); err != nil {
+		return err
 	}
-	for !d.done && err == nil {
-		began := time.Now()
-		err = s.inDumpSnapshot(ctx, func(tx pgx.Tx) error { return d.snapshot(ctx, tx, held.N == 0) })
-		held.N++
-		held.Longest = max(held.Longest, time.Since(began))
+	rows, err := tx.Query(ctx, "SELECT id FROM users ORDER BY id")
+	if err != nil {
+		return err
 	}
-	return held, err
+	h.Owners, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+	return err
 }
 
-// ownerDump is how far the dump of an owner is.
-type ownerDump struct {
-	owner int64
-	to    Dumper
-	limit time.Duration
-	step  int
-	began int64 // the owner's rev when it began
-	after int64 // the seq up to which entries are dumped
-	done  bool
-}
-
-// snapshot dumps entries until there are no more or the time is up. When there are no more it ends the dump.
-func (d *ownerDump) snapshot(ctx context.Context, tx pgx.Tx, first bool) error {
-	if first {
-		err := tx.QueryRow(ctx, "SELECT COALESCE(max(last_rev), 0) FROM work_log_stats WHERE owner_id = $1", d.owner).Scan(&d.began)
+// dumpHistory dumps the lines of a table up to an id, each step in a snapshot of its own: they do not change.
+func (s *Store) dumpHistory(ctx context.Context, to Dumper, name string, end int64) error {
+	table, step := quoted([]string{name}), s.stepOfDump()
+	for after, last := int64(0), int64(0); after < end; after = last {
+		err := s.inDumpSnapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			err := tx.QueryRow(ctx, "SELECT COALESCE(max(id), $2) FROM (SELECT id FROM "+table+" WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3) t", after, end, step).Scan(&last)
+			if err != nil {
+				return err
+			}
+			return dumpTable(ctx, tx, to, DumpTable{Name: name}, fmt.Sprintf("id > %d AND id <= %d ORDER BY id", after, last))
+		})
 		if err != nil {
-			return err
-		}
-	}
-	dumped := d.after
-	for began := time.Now(); ; {
-		var last int64
-		err := tx.QueryRow(ctx, "SELECT COALESCE(max(seq), 0) FROM (SELECT seq FROM work_logs WHERE owner_id = $1 AND seq > $2 ORDER BY seq LIMIT $3) w",
-			d.owner, d.after, d.step).Scan(&last)
-		if err != nil {
-			return err
-		}
-		if last == 0 {
-			d.done = true
-			return d.end(ctx, tx, first, dumped)
-		}
-		where := fmt.Sprintf("owner_id = %d AND seq > %d AND seq <= %d ORDER BY seq", d.owner, d.after, last)
-		if err := dumpTable(ctx, tx, d.to, DumpTable{Name: entriesTable, Owner: d.owner}, where); err != nil {
-			return err
-		}
-		d.after = last
-		if time.Since(began) > d.limit {
-			return nil
-		}
-	}
-}
-
-// end dumps what says how things stand now: the small tables, and the entries of earlier snapshots that changed since.
-func (d *ownerDump) end(ctx context.Context, tx pgx.Tx, first bool, dumped int64) error {
-	if !first { // a kept entry whose conversation goes takes keep over, and no rev
-		where := fmt.Sprintf("owner_id = %d AND (rev > %d OR keep AND conversation_id IS NULL) AND seq <= %d ORDER BY seq", d.owner, d.began, dumped)
-		if err := dumpTable(ctx, tx, d.to, DumpTable{Name: entriesTable, Owner: d.owner, Again: true}, where); err != nil {
-			return err
-		}
-	}
-	for _, name := range ownerTables() {
-		if err := dumpTable(ctx, tx, d.to, DumpTable{Name: name, Owner: d.owner}, fmt.Sprintf("owner_id = %d", d.owner)); err != nil {
 			return err
 		}
 	}
@@ -205,19 +166,37 @@ func quoted(names []string) string {
 	return strings.Join(q, ", ")
 }
 
-// inDumpSnapshot runs f in one read-only snapshot on a connection of pgx, which can COPY.
-func (s *Store) inDumpSnapshot(ctx context.Context, f func(pgx.Tx) error) error {
-	return mapError(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = '"+dumpStatementTimeout+"'"); err != nil {
+// stepOfDump is how many rows one COPY reads.
+func (s *Store) stepOfDump() int {
+	if s.dumpStep > 0 {
+		return s.dumpStep
+	}
+	return dumpStep
+}
+
+// inDumpSnapshot runs f in one short read-only snapshot on a connection of pgx, which can COPY.
+func (s *Store) inDumpSnapshot(ctx context.Context, f func(context.Context, pgx.Tx) error) error {
+	short, cancel := context.WithTimeoutCause(ctx, snapshotTimeout, errSlowDump(snapshotTimeout))
+	defer cancel()
+	err := pgx.BeginTxFunc(short, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(short, "SET LOCAL statement_timeout = 0"); err != nil { // the snapshot's is the one that counts
 			return err
 		}
-		return f(tx)
-	}))
+		return f(short, tx)
+	})
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		return context.Cause(short)
+	}
+	return mapError(err)
+}
+
+func errSlowDump(limit time.Duration) error {
+	return worklog.Errorf(worklog.CodeUnavailable, "the backup was ended: rows could not be read and written away within %s, while their snapshot slows writers down; use a faster disk, or a quieter time", limit)
 }
 
 // dumped says whether rows of a table can be in a dump.
 func dumped(table string) bool {
-	return table == entriesTable || slices.Contains(sharedTables(), table) || slices.Contains(ownerTables(), table)
+	return table == entriesTable || slices.Contains(sharedTables(), table) || slices.Contains(histories(), table) || slices.Contains(ownerTables(), table)
 }
 
 func errNotDumped(table string) error {

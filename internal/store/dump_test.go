@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
@@ -24,6 +25,9 @@ func TestEveryTableIsDumpedOrLeftOutOnPurpose(t *testing.T) {
 	s := storetest.New(t)
 	u, err := s.CreateUser(t.Context(), "ann@example.org", "", false)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.By(account.Program()).BeginSweep(t.Context(), &store.Sweep{StartedBy: "command", StartedAt: time.Now(), UpdatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -86,6 +90,10 @@ func TestDumpInManySnapshotsIsAsItsOwnerStoodAtTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keep := true
+	if _, err := s.UpdateConversation(t.Context(), u.ID, doomed.ID, worklog.ConversationPatch{Keep: &keep}); err != nil {
+		t.Fatal(err)
+	}
 	d, between := newDump(), 0
 	head, err := s.DumpShared(t.Context(), d.table)
 	if err != nil {
@@ -116,6 +124,82 @@ func TestDumpInManySnapshotsIsAsItsOwnerStoodAtTheEnd(t *testing.T) {
 	for _, table := range []string{"users", "work_logs", "conversations", "work_log_stats"} {
 		if got, want := rowsOf(t, to, table), rowsOf(t, s, table); got != want {
 			t.Errorf("%s after the restore:\n%s\nbefore:\n%s", table, got, want)
+		}
+	}
+}
+
+// The longer a snapshot is held, the slower writers become: what piles up while an owner is dumped must not make the last
+// one long.
+func TestNoSnapshotOfADumpHasMoreThanAFewRows(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	s.SetDumpStep(3)
+	u, err := s.CreateUser(t.Context(), "ann@example.org", "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(status worklog.Status) {
+		t.Helper()
+		b := store.Batch{Now: time.Now().UTC().Truncate(time.Microsecond)}
+		for i := range 10 {
+			b.Writes = append(b.Writes, writeOf(u.ID, worklog.Draft{Title: "entry", Key: fmt.Sprint("k", i), Status: status}))
+		}
+		if _, _, err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(worklog.StatusWorking)
+	for range 10 {
+		if err := s.By(account.Program()).Record(t.Context(), account.Act{Action: account.ActSweep}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, steps := newDump(), 0
+	_, err = s.DumpShared(t.Context(), d.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DumpOwner(t.Context(), u.ID, func(x store.DumpTable) (io.Writer, error) {
+		if steps++; steps == 4 {
+			write(worklog.StatusSuccess)
+		}
+		return d.table(x)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]int{}
+	for i, table := range d.tables {
+		n := bytes.Count(d.rows[i].Bytes(), []byte("\n"))
+		if sums[fmt.Sprint(table.Name, table.Again)] += n; n > 3 {
+			t.Errorf("%d rows of %s (again: %v) in one step of 3", n, table.Name, table.Again)
+		}
+	}
+	if sums["work_logsfalse"] != 10 || sums["work_logstrue"] < 9 || sums["auditfalse"] != 10 {
+		t.Errorf("dumped were %v", sums)
+	}
+}
+
+func TestAStepOfADumpHasFewBytes(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	u, err := s.CreateUser(t.Context(), "ann@example.org", "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := store.Batch{Now: time.Now().UTC().Truncate(time.Microsecond)}
+	for i := range 80 {
+		b.Writes = append(b.Writes, writeOf(u.ID, worklog.Draft{Title: fmt.Sprint(i), Details: strings.Repeat("x", worklog.MaxDetailsBytes)}))
+	}
+	if _, _, err := s.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	d := newDump()
+	if _, err := s.DumpOwner(t.Context(), u.ID, d.table); err != nil {
+		t.Fatal(err)
+	}
+	for i, table := range d.tables {
+		if n := d.rows[i].Len(); n > 17<<20 {
+			t.Errorf("a step of %s has %d MB", table.Name, n>>20)
 		}
 	}
 }
