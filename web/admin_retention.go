@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// countWait bounds a dry run, which is over before the request is.
+	countWait = requestTimeout - 5*time.Second
 	// shownSweeps is how many sweeps the page shows, and shownOwners how many owners a dry run names for each step.
 	shownSweeps = 30
 	shownOwners = 10
@@ -35,7 +37,11 @@ func (s *Server) retentionPage(c echo.Context) error {
 	}
 	v := view.Retention{Counted: dry, Started: started}
 	if dry {
-		if v.Due, err = s.due(c); err != nil {
+		v.Due, err = s.due(c)
+		if worklog.CodeOf(err) == worklog.CodeUnavailable {
+			return s.showRetention(c, http.StatusServiceUnavailable, view.Retention{Error: messageOf(err)})
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -79,7 +85,7 @@ func (s *Server) due(c echo.Context) ([]view.Due, error) {
 	if s.sweeper == nil {
 		return nil, errNoSweeper()
 	}
-	report, err := s.sweeper.Run(c.Request().Context(), retention.Options{DryRun: true, By: "page"})
+	report, err := s.sweeper.Run(c.Request().Context(), retention.Options{DryRun: true, By: "page", Within: countWait})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 const (
 	// cleanupWait is how long a request waits for the beginning and the end of the sweep that it asked for.
 	cleanupWait = 20 * time.Second
+	// countWait bounds a dry run, which is over before the request is.
+	countWait = 20 * time.Second
 	// listedSweeps bounds the history that is answered.
 	listedSweeps = 100
 )
@@ -30,7 +32,7 @@ func (a *API) cleanup(c echo.Context) error {
 		return worklog.Errorf(worklog.CodeUnavailable, "this process does not sweep")
 	}
 	by := a.store.By(account.Actor{User: principal(c).User.ID, Address: c.RealIP()})
-	o := retention.Options{DryRun: value(dryRun), By: "api", Asked: &by}
+	o := retention.Options{DryRun: value(dryRun), By: "api", Asked: &by, Within: countWait}
 	if o.DryRun {
 		report, err := a.sweeper.Run(c.Request().Context(), o)
 		if err != nil {

@@ -273,6 +273,28 @@ func TestLateFactsOfAColdEntryLeaveItsPayloadInTheArchive(t *testing.T) {
 	}
 }
 
+func TestADryRunWhoseTimeIsUpSaysWhoHasMore(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(31, "a"))
+	busy, err := w.raw.Begin(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := busy.Exec(w.ctx, "LOCK work_logs"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.sweeper.Run(w.ctx, retention.Options{DryRun: true, Within: 100 * time.Millisecond})
+	if worklog.CodeOf(err) != worklog.CodeUnavailable || !strings.Contains(err.Error(), "worklog cleanup --dry-run") {
+		t.Errorf("the dry run ended with %v", err)
+	}
+	if err := busy.Rollback(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.sweeper.Run(w.ctx, retention.Options{DryRun: true, Within: time.Minute}); err != nil || r.Cold != 1 {
+		t.Errorf("with time: %+v, %v", r, err)
+	}
+}
+
 // Ten thousand times 1e308 are 60 KB in a draft, hardly anything as PostgreSQL compresses them, and 3 MB as it writes them
 // out: neither the memory of a sweep nor an object may grow with that.
 func TestMetadataThatUnpacksHugeIsArchivedInPieces(t *testing.T) {

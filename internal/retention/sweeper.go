@@ -13,6 +13,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,8 @@ const (
 	maxSkipped = 20
 	// namedSkips bounds those that the report of a step names.
 	namedSkips = 3
+	// countTimeout bounds a dry run.
+	countTimeout = 10 * time.Minute
 	// maxOwners bounds the owners that a dry run names for each step.
 	maxOwners = 1000
 )
@@ -95,8 +98,9 @@ func (s *Sweeper) now() time.Time { return s.settings.Now().UTC().Truncate(time.
 
 // Options say how to sweep, and who wants it.
 type Options struct {
-	DryRun bool   // only count
-	By     string // schedule, command, api or page; empty: command
+	DryRun bool          // only count
+	Within time.Duration // of a dry run, for one who can not wait longer; 0: ten minutes
+	By     string        // schedule, command, api or page; empty: command
 	// Asked is who wants it, for the audit list: the line is written with the beginning of the sweep, or not at all.
 	// Nil: nobody does.
 	Asked *store.Admin
@@ -128,8 +132,19 @@ func (s *Sweeper) Run(ctx context.Context, o Options) (Report, error) {
 	return s.sweep(ctx, o, lost)
 }
 
-// count is a dry run.
+// count is a dry run. It reads all that is due, which is more than one who waits for an answer may have time for.
 func (s *Sweeper) count(ctx context.Context, o Options) (Report, error) {
+	within := cmp.Or(o.Within, countTimeout)
+	counting, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	r, err := s.countSteps(counting, o)
+	if err != nil && counting.Err() != nil && ctx.Err() == nil {
+		return r, worklog.Errorf(worklog.CodeUnavailable, "so much is due that counting takes longer than %s; the command worklog cleanup --dry-run may take %s", within, countTimeout)
+	}
+	return r, err
+}
+
+func (s *Sweeper) countSteps(ctx context.Context, o Options) (Report, error) {
 	now := s.now()
 	r := Report{DryRun: true, Sweep: store.Sweep{StartedBy: o.by(), State: store.SweepDone, StartedAt: now}}
 	for _, st := range s.steps(now) {

@@ -11,7 +11,7 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-// countTimeout bounds the counting of a dry run, which reads all that is due.
+// countTimeout bounds a statement that reads every row.
 const countTimeout = 10 * time.Minute
 
 // Due says which entries a step of retention is for: those with one of the statuses From whose age has reached Until
