@@ -23,9 +23,9 @@ const (
 	every = time.Minute
 	// pause lets others at the disk between two batches.
 	pause = 5 * time.Millisecond
-	// stepTimeout bounds a batch.
+	// stepTimeout bounds a step that looks at little.
 	stepTimeout = 30 * time.Second
-	// finishTimeout bounds the steps that look at everything: at what lies in the archive, and at everybody's entries for the
+	// finishTimeout bounds the steps that look at everything: at all that was deleted, at what lies in the archive, and at everybody's entries for the
 	// names of tools.
 	finishTimeout = 15 * time.Minute
 )
@@ -33,7 +33,7 @@ const (
 // Store is the database.
 type Store interface {
 	Erasing(ctx context.Context) ([]int64, error)
-	EraseSome(ctx context.Context, user int64) (int64, error)
+	EraseSome(ctx context.Context, user, after int64) (n, last int64, err error)
 	FinishErasure(ctx context.Context, user int64) error
 	Endings(ctx context.Context) (erased, revoked []store.Ended, err error)
 	Installation(ctx context.Context) (string, error)
@@ -141,11 +141,12 @@ func (w *Worker) Finish(ctx context.Context, user int64, progress func(entries i
 }
 
 func (w *Worker) finish(ctx context.Context, user int64, progress func(entries int64)) error {
-	for total := int64(0); ; {
-		n, err := w.some(ctx, user)
+	for total, after := int64(0), int64(0); ; {
+		n, last, err := w.some(ctx, user, after)
 		if err != nil {
 			return err
 		}
+		after = last
 		if n == 0 {
 			break
 		}
@@ -202,8 +203,9 @@ func (w *Worker) dropObject(ctx context.Context, name string) error {
 	return w.store.ForgetObject(ctx, name)
 }
 
-func (w *Worker) some(ctx context.Context, user int64) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+// some deletes a batch. The last one passes everything that the others have deleted.
+func (w *Worker) some(ctx context.Context, user, after int64) (n, last int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
-	return w.store.EraseSome(ctx, user)
+	return w.store.EraseSome(ctx, user, after)
 }

@@ -166,11 +166,11 @@ func (f *failing) step() error {
 }
 
 // EraseSome counts.
-func (f *failing) EraseSome(ctx context.Context, user int64) (int64, error) {
+func (f *failing) EraseSome(ctx context.Context, user, after int64) (n, last int64, err error) {
 	if err := f.step(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return f.Store.EraseSome(ctx, user)
+	return f.Store.EraseSome(ctx, user, after)
 }
 
 // Drop counts.

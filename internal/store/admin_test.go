@@ -114,7 +114,7 @@ func TestWhatIsRefusedIsNotWrittenDown(t *testing.T) {
 		"ending a reading never begun":  {by.EndReading(b.ctx, uuid.NewString(), b.user.ID), worklog.CodeNotFound},
 		"releasing what is not held":    {by.Hold(b.ctx, b.append(t, worklog.Draft{Title: "x", Conversation: "c"})[0].Row.ConversationID, false, "why"), worklog.CodeConflict},
 		"finishing what has not begun":  {b.FinishErasure(b.ctx, b.user.ID), worklog.CodeConflict},
-		"erasing what was not ordered":  {secondN(b.EraseSome(b.ctx, b.user.ID)), worklog.CodeConflict},
+		"erasing what was not ordered":  {third(b.EraseSome(b.ctx, b.user.ID, 0)), worklog.CodeConflict},
 		"letting in who does not exist": {by.Disable(b.ctx, 4711, false, ""), worklog.CodeNotFound},
 	} {
 		wantCode(t, name, tc.err, tc.want)
@@ -126,6 +126,7 @@ func TestWhatIsRefusedIsNotWrittenDown(t *testing.T) {
 
 func second(_ account.User, err error) error { return err }
 func secondN(_ int64, err error) error       { return err }
+func third(_, _ int64, err error) error      { return err }
 
 func TestOfTwoAdminsWhoTakeEachOtherOneStays(t *testing.T) {
 	b := setup(t)

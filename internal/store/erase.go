@@ -141,6 +141,7 @@ func (s *Store) Erasing(ctx context.Context) (ids []int64, err error) {
 // erasedRows is what one batch took.
 type erasedRows struct {
 	N        int64 `bun:"n"`
+	Last     int64 `bun:"last"` // seq
 	Hot      int64 `bun:"hot"`
 	Warm     int64 `bun:"warm"`
 	Cold     int64 `bun:"cold"`
@@ -152,37 +153,37 @@ type erasedRows struct {
 	ArchivedBytes int64 `bun:"archived_bytes"`
 }
 
-// EraseSome deletes some entries of a user whose erasure has begun and returns how many; with the last of them the
-// conversations go. 0: none is left.
-func (s *Store) EraseSome(ctx context.Context, user int64) (n int64, err error) {
+// EraseSome deletes some entries of a user whose erasure has begun, in the order of seq, and returns how many and the last
+// seq of them: the next call begins behind it, for what was deleted before lies in the index until it is vacuumed. 0: none
+// is left at all, and the conversations are gone, too.
+func (s *Store) EraseSome(ctx context.Context, user, after int64) (n, last int64, err error) {
 	err = s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		stats, err := s.lockErasing(ctx, tx, user)
 		if err != nil {
 			return err
 		}
-		gone, err := eraseEntries(ctx, tx, user)
+		gone, err := eraseEntries(ctx, tx, user, after)
+		if err == nil && gone.N == 0 {
+			gone, err = eraseRest(ctx, tx, user, after)
+		}
 		if err != nil {
 			return err
 		}
-		if n = gone.N; n == 0 {
-			if err := eraseRest(ctx, tx, user); err != nil {
-				return err
-			}
-		}
+		n, last = gone.N, gone.Last
 		_, err = tx.ExecContext(ctx, s.statsUpsert([]*statsRow{{
 			OwnerID: user, LastRev: stats.LastRev, Hot: -gone.Hot, Warm: -gone.Warm, Cold: -gone.Cold, Archived: -gone.Archived,
 			Bytes: -gone.Bytes, WarmBytes: -gone.WarmBytes, ColdBytes: -gone.ColdBytes, ArchivedBytes: -gone.ArchivedBytes,
 		}}))
 		return err
 	})
-	return n, err
+	return n, last, err
 }
 
-// eraseEntries deletes a batch of entries and adds up what they were.
-func eraseEntries(ctx context.Context, tx bun.Tx, user int64) (gone erasedRows, err error) {
-	some := tx.NewSelect().Model((*workLog)(nil)).Column("seq").Where("w.owner_id = ?", user).Order("w.seq").Limit(eraseBatch)
-	deleted := tx.NewDelete().Model((*workLog)(nil)).Where("w.owner_id = ? AND w.seq IN (?)", user, some).Returning("w.storage_status, " + sqlBytes + " AS size")
-	q := tx.NewSelect().With("gone", deleted).TableExpr("gone").ColumnExpr("count(*) AS n").ColumnExpr("COALESCE(sum(size), 0)::bigint AS bytes")
+// eraseEntries deletes a batch of the entries after a seq and adds up what they were.
+func eraseEntries(ctx context.Context, tx bun.Tx, user, after int64) (gone erasedRows, err error) {
+	some := tx.NewSelect().Model((*workLog)(nil)).Column("seq").Where("w.owner_id = ? AND w.seq > ?", user, after).Order("w.seq").Limit(eraseBatch)
+	deleted := tx.NewDelete().Model((*workLog)(nil)).Where("w.owner_id = ? AND w.seq IN (?)", user, some).Returning("w.seq, w.storage_status, " + sqlBytes + " AS size")
+	q := tx.NewSelect().With("gone", deleted).TableExpr("gone").ColumnExpr("count(*) AS n").ColumnExpr("COALESCE(max(seq), 0) AS last").ColumnExpr("COALESCE(sum(size), 0)::bigint AS bytes")
 	for _, status := range worklog.StorageStatuses() {
 		q = q.ColumnExpr("count(*) FILTER (WHERE storage_status = ?) AS ?", string(status), bun.Ident(status))
 		if status != worklog.StorageHot {
@@ -193,18 +194,27 @@ func eraseEntries(ctx context.Context, tx bun.Tx, user int64) (gone erasedRows, 
 	return gone, err
 }
 
-// eraseRest deletes what goes with the last entry.
-func eraseRest(ctx context.Context, tx bun.Tx, user int64) error {
+// eraseRest deletes what goes with the last entry, or some of the entries up to a seq if any are left. It walks once over
+// everything that was deleted, by itself and for the conversations by their foreign key.
+func eraseRest(ctx context.Context, tx bun.Tx, user, after int64) (gone erasedRows, err error) {
+	if _, err := tx.ExecContext(ctx, setCountTimeout()); err != nil {
+		return gone, err
+	}
+	if after > 0 {
+		if gone, err = eraseEntries(ctx, tx, user, 0); err != nil || gone.N > 0 {
+			return gone, err
+		}
+	}
 	if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
-		return err
+		return gone, err
 	}
 	for _, table := range []bun.Ident{"rollup_open", "tool_times"} {
 		if _, err := tx.NewRaw("DELETE FROM ? WHERE owner_id = ?", table, user).Exec(ctx); err != nil {
-			return err
+			return gone, err
 		}
 	}
-	_, err := tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx)
-	return err
+	_, err = tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx)
+	return gone, err
 }
 
 // lockErasing locks the stats row of a user whose erasure has begun and not ended.

@@ -48,8 +48,9 @@ func (b *bundle) erase(t *testing.T, by store.Admin, user int64) {
 	if err := by.BeginErasure(b.ctx, user, "asked by Ann@Example.org herself"); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		n, err := b.EraseSome(b.ctx, user)
+	for after := int64(0); ; {
+		n, last, err := b.EraseSome(b.ctx, user, after)
+		after = last
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,8 +234,8 @@ func TestAnErasureGoesOnWhereAKillLeftIt(t *testing.T) {
 	if err := by.BeginErasure(b.ctx, b.user.ID, "asked"); err != nil {
 		t.Fatal(err)
 	}
-	n, err := b.EraseSome(b.ctx, b.user.ID)
-	if err != nil || n == 0 || n == 1200 {
+	n, last, err := b.EraseSome(b.ctx, b.user.ID, 0)
+	if err != nil || n == 0 || n == 1200 || last != n {
 		t.Fatalf("the first batch took %d, %v", n, err)
 	}
 	if got := one[int64](t, b, "SELECT hot FROM work_log_stats WHERE owner_id = $1", b.user.ID); got != 1200-n {
@@ -248,8 +249,11 @@ func TestAnErasureGoesOnWhereAKillLeftIt(t *testing.T) {
 	if err != nil || !slices.Equal(ids, []int64{b.user.ID}) {
 		t.Fatalf("another process finds %v, %v", ids, err)
 	}
-	for n > 0 {
-		if n, err = other.EraseSome(b.ctx, b.user.ID); err != nil {
+	if n, last, err = other.EraseSome(b.ctx, b.user.ID, 900); err != nil || n != 300 || last != 1200 {
+		t.Errorf("behind the 900th it deletes %d entries up to the %dth, %v", n, last, err)
+	}
+	for n > 0 { // those before, too
+		if n, last, err = other.EraseSome(b.ctx, b.user.ID, last); err != nil {
 			t.Fatal(err)
 		}
 	}
