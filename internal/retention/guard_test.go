@@ -1,12 +1,14 @@
 package retention_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
@@ -52,6 +54,34 @@ func TestAFolderThatIsNotTheArchivesIsNeitherWrittenNorTakenForDeleted(t *testin
 				t.Errorf("the archive has %v, want bob's object", files)
 			}
 		})
+	}
+}
+
+// Each batch holds its owner, and a million entries that are kept for ever would be twenty-five thousand of them, each day.
+func TestWhatStaysAsItIsCostsItsOwnerNoBatch(t *testing.T) {
+	w := setup(t)
+	held := w.aged(100, "held")
+	held.Conversation = "held"
+	w.log(w.ann, w.aged(100, "kept"), held)
+	if _, err := w.raw.Exec(w.ctx, "UPDATE conversations SET keep = key = 'work', hold = key = 'held'"); err != nil {
+		t.Fatal(err)
+	}
+	w.sweep()
+	w.want(w.ann, "held:hot kept:archived")
+	tx, err := w.raw.Begin(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(w.ctx, "SELECT FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", w.ann.ID); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+	defer cancel()
+	if r, err := w.sweeper.Run(ctx, retention.Options{}); err != nil || r.State != store.SweepDone {
+		t.Errorf("while the owner is locked: %s, %q, %v", r.State, r.Error, err)
+	}
+	if err := tx.Rollback(w.ctx); err != nil {
+		t.Fatal(err)
 	}
 }
 

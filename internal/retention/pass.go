@@ -69,7 +69,7 @@ func (p *pass) step(ctx context.Context, st step) error {
 
 // page moves a page of entries, owner by owner.
 func (p *pass) page(ctx context.Context, st step, due store.Due, list []store.DueEntry) error {
-	list = slices.Clone(list) // its order says where the next page begins
+	list = slices.DeleteFunc(slices.Clone(list), func(e store.DueEntry) bool { return e.Stays }) // its order says where the next page begins
 	slices.SortStableFunc(list, func(a, b store.DueEntry) int { return cmp.Compare(a.Owner, b.Owner) })
 	for len(list) > 0 {
 		n := slices.IndexFunc(list, func(e store.DueEntry) bool { return e.Owner != list[0].Owner })

@@ -67,6 +67,19 @@ func (d Due) exactly(first int) (string, []any) {
 	return cond, args
 }
 
+// stays returns what holds, among entries that are roughly due, for those that are not exactly. It asks for one
+// conversation after the other: a page has few of them.
+func (d Due) stays() string {
+	const conversation = "COALESCE((SELECT %s FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id), %s)"
+	switch {
+	case d.Keep == nil:
+		return fmt.Sprintf(conversation, "c.hold", "false")
+	case *d.Keep:
+		return fmt.Sprintf(conversation, "c.hold OR NOT (w.keep OR c.keep)", "NOT w.keep")
+	}
+	return fmt.Sprintf(conversation, "c.hold OR c.keep", "false")
+}
+
 // ofBatch is exactly for statements that name their rows: these must not go through all that is due to find them.
 func (d Due) ofBatch(first int) (string, []any) {
 	cond, args := d.exactly(first)
@@ -80,22 +93,26 @@ type DueEntry struct {
 	Owner, Seq int64
 	LoggedAt   time.Time
 	Bytes      int64 // of details and metadata when they are in memory, roughly
+	Stays      bool  // because of its conversation: it only marks how far the page goes
 }
 
-// dueEntries reads in the order of the index on (storage_status, logged_at).
-const dueEntries = `SELECT w.owner_id, w.seq, w.logged_at,
-	CASE WHEN w.archive_url IS NULL THEN COALESCE(w.details_bytes, octet_length(w.details)) + pg_column_size(w.metadata) ELSE 0 END
-	FROM work_logs w WHERE w.storage_status = $1 AND w.logged_at >= $2::timestamptz AND (w.logged_at, w.owner_id, w.seq) > ($2::timestamptz, $3, $4)
-	AND %s ORDER BY w.logged_at, w.owner_id, w.seq LIMIT $5`
+// dueEntries reads in the order of the index on (storage_status, logged_at). What the conversation says decides about no
+// row of the page: however many stay as they are, a page is so many rows of the index and no more.
+const dueEntries = `SELECT w.owner_id, w.seq, w.logged_at, w.bytes, %s FROM (
+		SELECT w.owner_id, w.seq, w.logged_at, w.conversation_id, w.keep,
+			CASE WHEN w.archive_url IS NULL THEN COALESCE(w.details_bytes, octet_length(w.details)) + pg_column_size(w.metadata) ELSE 0 END AS bytes
+		FROM work_logs w WHERE w.storage_status = $1 AND w.logged_at >= $2::timestamptz AND (w.logged_at, w.owner_id, w.seq) > ($2::timestamptz, $3, $4)
+		AND %s ORDER BY w.logged_at, w.owner_id, w.seq LIMIT $5
+	) w ORDER BY w.logged_at, w.owner_id, w.seq`
 
-// DueEntries returns the next entries of one status, oldest first. After is the last one of the page before; the zero
-// value begins.
+// DueEntries returns the next entries of one status, oldest first, and those between them that stay as they are. After is
+// the last one of the page before; the zero value begins.
 func (s *Store) DueEntries(ctx context.Context, from worklog.StorageStatus, d Due, after DueEntry, limit int) ([]DueEntry, error) {
 	cond, args := d.roughly(6)
 	if after.LoggedAt.IsZero() { // year 1 is a time that PostgreSQL knows
 		after.LoggedAt = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(dueEntries, cond), append([]any{string(from), after.LoggedAt, after.Owner, after.Seq, limit}, args...)...)
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(dueEntries, d.stays(), cond), append([]any{string(from), after.LoggedAt, after.Owner, after.Seq, limit}, args...)...)
 	if err != nil {
 		return nil, mapError(err)
 	}
