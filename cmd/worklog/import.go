@@ -48,8 +48,8 @@ chats, and worklog's own NDJSON. Importing again stores nothing twice. Damaged l
   worklog import --follow ~/.claude/projects
   codex exec --json "fix the build" | worklog import --follow
 
-Exit status: 0, or 1 when lines of worklog's own NDJSON could not be imported, a file could not be read, or the server
-refused or stayed away for 5 minutes (with --follow it is waited for).`
+Exit status: 0, or 1 when lines of worklog's own NDJSON could not be imported, a file or folder could not be read (it is
+named, and the others are imported), or the server refused or stayed away for 5 minutes (with --follow it is waited for).`
 }
 
 // Run imports the files one after another. Running it again stores nothing twice: a line without a key gets one that
@@ -74,8 +74,8 @@ func (cmd importCmd) Run(a *app) error {
 	im.progress.finish(im.summary())
 	im.tellSkipped()
 	im.tellRetention()
-	if err == nil && im.counts.Invalid+im.damaged > 0 {
-		err = fmt.Errorf("%d of %d lines were not imported", im.counts.Invalid+im.damaged, im.lines)
+	if err == nil {
+		err = im.incomplete()
 	}
 	return err
 }
@@ -88,6 +88,8 @@ type importer struct {
 	progress     *progress
 	keep         bool // conversations with entries that the next sweep would delete
 	patient      bool // a server that is away is waited for as long as it takes
+
+	left map[string]bool // files and folders that could not be read; false: later they could
 
 	name    string // of the file
 	place   string // of the file among many
@@ -114,10 +116,7 @@ type line struct {
 
 // files imports files and folders one after another.
 func (im *importer) files(names []string) error {
-	names, err := unfolded(names)
-	if err != nil {
-		return err
-	}
+	names = im.unfolded(names)
 	for i, name := range names {
 		if len(names) > 1 {
 			im.place = fmt.Sprintf("file %d of %d, ", i+1, len(names))
@@ -129,12 +128,14 @@ func (im *importer) files(names []string) error {
 	return nil
 }
 
+// file imports one file, or names it when it can not be read. The error is the server's.
 func (im *importer) file(name string) error {
 	in, modified := im.a.stdin, im.a.now()
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return err
+			im.leave(name, err)
+			return nil
 		}
 		defer f.Close()
 		if info, err := f.Stat(); err == nil {
@@ -150,12 +151,13 @@ func (im *importer) file(name string) error {
 		if failed := im.take(p, number, raw, err); failed != nil {
 			return failed
 		}
-		if errors.Is(err, io.EOF) {
-			return im.end(p)
+		if err == nil || err == errLongLine {
+			continue
 		}
-		if err != nil && !errors.Is(err, errLongLine) {
-			return fmt.Errorf("%s: %w", name, err)
+		if !errors.Is(err, io.EOF) {
+			im.leave(name, err)
 		}
+		return im.end(p)
 	}
 }
 

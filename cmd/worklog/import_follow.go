@@ -49,12 +49,15 @@ type follower struct {
 }
 
 func (f *follower) run() error {
+	for _, name := range f.names { // at first; later it may be away for a moment
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
 	for {
 		now := f.im.a.now()
 		if now.Sub(f.found) >= discoverPace {
-			if err := f.discover(); err != nil {
-				return err
-			}
+			f.discover()
 			f.found = now
 		}
 		if err := f.round(now); err != nil {
@@ -70,25 +73,14 @@ func (f *follower) run() error {
 	}
 }
 
-// discover finds the files that are there now. At first everything that was named must be there; later a file may be
-// away for a moment, and a folder empty.
-func (f *follower) discover() error {
-	names, err := unfolded(f.names)
-	if err != nil && !errors.Is(err, errNoTranscript) {
-		if f.found.IsZero() {
-			return err
-		}
-		return nil
-	}
+// discover finds the files that are there now.
+func (f *follower) discover() {
+	names := f.im.unfolded(f.names)
 	f.order = names
 	for _, name := range names {
-		if f.files[name] != nil {
-			continue
+		if f.files[name] == nil {
+			f.files[name] = &followed{name: name}
 		}
-		if _, err := os.Stat(name); err != nil && f.found.IsZero() {
-			return err
-		}
-		f.files[name] = &followed{name: name}
 	}
 	for name, x := range f.files {
 		if !slices.Contains(names, name) {
@@ -96,7 +88,6 @@ func (f *follower) discover() error {
 			delete(f.files, name)
 		}
 	}
-	return nil
 }
 
 // round reads what is new in all files, and sends it.

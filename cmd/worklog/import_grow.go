@@ -44,14 +44,13 @@ type followed struct {
 	sent     map[[32]byte]bool // the drafts of it that were sent
 }
 
-// look reads the lines that a file has got, and reports whether there were any.
+// look reads the lines that a file has got, and reports whether there were any. A file that can not be read is named
+// and looked at again the next time.
 func (im *importer) look(x *followed, now time.Time) (news bool, err error) {
 	info, err := os.Stat(x.name)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // rotated away: what comes next has the same name
-	}
 	if err != nil {
-		return false, err
+		im.away(x.name, err)
+		return false, nil
 	}
 	whole := now.Sub(info.ModTime()) > wholeAfter
 	if x.info != nil && os.SameFile(x.info, info) && x.info.Size() == info.Size() && x.info.ModTime().Equal(info.ModTime()) &&
@@ -60,9 +59,11 @@ func (im *importer) look(x *followed, now time.Time) (news bool, err error) {
 	}
 	file, err := os.Open(x.name)
 	if err != nil {
-		return false, err
+		im.away(x.name, err)
+		return false, nil
 	}
 	defer file.Close()
+	im.found(x.name)
 	if x.info != nil && !x.document && (x.resting || !os.SameFile(x.info, info) || info.Size() < x.offset || !x.marked(file)) {
 		im.skip(x.parser)
 		*x = followed{name: x.name} // another file, or written anew; what is known already stays one entry
@@ -93,7 +94,11 @@ func (x *followed) marked(file io.ReaderAt) bool {
 func (im *importer) recognize(x *followed, file io.ReaderAt, whole bool) bool {
 	head := make([]byte, headBytes)
 	n, err := file.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) || n == 0 {
+	if err != nil && !errors.Is(err, io.EOF) {
+		im.leave(x.name, err)
+		return false
+	}
+	if n == 0 {
 		return false
 	}
 	f := transcript.Detect(head[:n])
@@ -115,7 +120,8 @@ func (im *importer) readLines(x *followed, r io.Reader, whole bool) (news bool, 
 			return news, nil
 		}
 		if err != nil && ended && !errors.Is(err, errLongLine) {
-			return news, fmt.Errorf("%s: %w", x.name, err)
+			im.leave(x.name, err)
+			return news, nil
 		}
 		x.offset += length
 		x.mark = append([]byte(nil), raw[max(0, len(raw)-markBytes):]...)
@@ -135,10 +141,14 @@ func (im *importer) readLines(x *followed, r io.Reader, whole bool) (news bool, 
 // readDocument reads a chat that is written anew as a whole with each change; half of one says nothing yet.
 func (im *importer) readDocument(x *followed, file io.Reader) (news bool, err error) {
 	raw, err := io.ReadAll(io.LimitReader(file, maxDocument+1))
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", x.name, err)
+	if err == nil && len(raw) > maxDocument {
+		err = fmt.Errorf("is longer than %d bytes", maxDocument)
 	}
-	if len(raw) > maxDocument || !json.Valid(raw) {
+	if err != nil {
+		im.leave(x.name, err)
+		return false, nil
+	}
+	if !json.Valid(raw) {
 		return false, nil
 	}
 	im.lines -= x.lines

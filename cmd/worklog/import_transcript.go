@@ -18,35 +18,35 @@ import (
 
 // unfolded replaces folders by the transcripts in them, a session's main file before those of its sub-agents: only the
 // main file knows who called them.
-func unfolded(names []string) ([]string, error) {
-	var files []string
+func (im *importer) unfolded(names []string) (files []string) {
 	for _, name := range names {
 		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
 			files = append(files, name) // what can not be read is said when it is opened
 			continue
 		}
-		found, err := transcriptsIn(name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, found...)
+		files = append(files, im.transcriptsIn(name)...)
 	}
-	return files, nil
+	return files
 }
 
 var errNoTranscript = errors.New("there is no transcript in this folder")
 
-func transcriptsIn(folder string) ([]string, error) {
+// transcriptsIn finds the transcripts in a folder, and names what of it can not be read.
+func (im *importer) transcriptsIn(folder string) []string {
 	var mains, helpers []string
+	unread := false
 	main := filepath.Clean(folder) + ".jsonl" // the folder of one session lies beside its main file
 	if info, err := os.Stat(main); err == nil && info.Mode().IsRegular() {
 		mains = append(mains, main)
 	}
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(folder+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error { // of a link to a folder, too
 		switch ext := filepath.Ext(path); {
 		case err != nil:
-			return err
-		case d.IsDir() || ext != ".jsonl" && ext != ".ndjson" && (ext != ".json" || !strings.HasPrefix(d.Name(), "session-")): // Gemini CLI had such chats
+			unread = true
+			im.leave(path, err)
+		case d.IsDir():
+			im.found(path) // unless its list can not be read: then it comes once more, with the error
+		case !mayRead(d) || ext != ".jsonl" && ext != ".ndjson" && (ext != ".json" || !strings.HasPrefix(d.Name(), "session-")): // Gemini CLI had such chats
 		case strings.HasPrefix(d.Name(), "agent-"):
 			helpers = append(helpers, path)
 		default:
@@ -54,11 +54,15 @@ func transcriptsIn(folder string) ([]string, error) {
 		}
 		return nil
 	})
-	if err == nil && len(mains)+len(helpers) == 0 {
-		err = fmt.Errorf("%s: %w", folder, errNoTranscript)
+	if files := append(mains, helpers...); len(files) > 0 || im.patient || unread {
+		return files
 	}
-	return append(mains, helpers...), err
+	im.leave(folder, errNoTranscript)
+	return nil
 }
+
+// mayRead leaves out what is no file: to open a pipe waits for its writer.
+func mayRead(d fs.DirEntry) bool { return d.Type().IsRegular() || d.Type() == fs.ModeSymlink }
 
 // parserOf returns a parser for what r holds when it is a transcript. It waits for no more of r than it needs to tell.
 func (im *importer) parserOf(r *bufio.Reader, modified time.Time) transcript.Parser {
