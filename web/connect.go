@@ -184,7 +184,7 @@ func steps(agent view.Agent, url, secret string) []view.Step {
 
 // Snippet is what goes into the configuration of an agent that has none, for a machine without worklog.
 func Snippet(agent, url, secret string) string {
-	text, _, err := connect.Merge(agent, nil, connect.Setting{URL: url, Token: secret, Command: connect.Curl(url, secret)}, nil)
+	text, _, err := connect.Merge(agent, nil, connect.Setting{URL: url, Token: secret, Command: connect.Curl(url, secret)}, connect.Written{})
 	if err != nil { // of an empty file: can not happen
 		return ""
 	}

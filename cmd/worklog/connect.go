@@ -24,7 +24,7 @@ type connectCmd struct {
 	Agent  string `arg:"" enum:"claude-code,codex,gemini" help:"claude-code, codex or gemini."`
 	Remove bool   `help:"Take worklog out of the agent's configuration again."`
 	Yes    bool   `short:"y" help:"Do not ask."`
-	User   string `placeholder:"EMAIL" help:"On the server's own machine, without WORKLOG_TOKEN: whose token to make."`
+	User   string `placeholder:"EMAIL" help:"On the server's own machine: make a fresh token of this user, and ask for no WORKLOG_TOKEN."`
 }
 
 // tokenTimeout bounds the question whether the server knows the token.
@@ -47,9 +47,10 @@ func (cmd connectCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	c.Command = connect.HookCommand(a.executable(), cmd.Agent)
 	merge := func() ([]byte, error) {
-		merged, made, err := connect.Merge(cmd.Agent, f.old, connect.Setting{URL: c.URL, Token: c.Token, Command: connect.HookCommand(a.executable(), cmd.Agent)}, known.Made)
-		c.Made = made
+		merged, now, err := connect.Merge(cmd.Agent, f.old, c.written().Setting, known.written())
+		c.Made = now.Made
 		return merged, err
 	}
 	merged, err := merge() // with a placeholder for a token that is made later: nobody has agreed yet
@@ -76,7 +77,7 @@ func (cmd connectCmd) Run(a *app) error {
 		return err
 	}
 	if err := f.write(merged, known.Token == ""); err != nil {
-		return err
+		return errors.Join(err, a.saveCredentials(cmd.Agent, known)) // of what the file still says
 	}
 	return cmd.finish(a, f, known, c)
 }
@@ -96,24 +97,36 @@ func (cmd connectCmd) choose(a *app, known credentials) (c credentials, create b
 	}
 	switch {
 	case url != "":
-	case token == "" && known.URL != "":
+	case (token == "" || cmd.User != "") && known.URL != "":
 		url = known.URL
 	default:
 		url = defaultURL
 	}
 	c = credentials{URL: strings.TrimRight(url, "/"), Token: token}
 	switch {
+	case cmd.User != "":
+		c.Token, create = placeholder, true
 	case token != "" && !account.WellFormed(token):
 		return c, false, errors.New("WORKLOG_TOKEN is no token of worklog: a part is missing or mistyped")
 	case token != "":
-	case cmd.User == "" && known.Token != "" && known.URL == c.URL:
+		return c, false, cmd.refuseMighty(a, c)
+	case known.Token != "" && known.URL == c.URL:
 		c.Token = known.Token
-	case cmd.User == "":
-		return c, false, errors.New("set WORKLOG_URL and WORKLOG_TOKEN as the page Settings, Connect of your server shows, or, on the server's own machine, name a user with --user")
 	default:
-		c.Token, create = placeholder, true
+		return c, false, errors.New("set WORKLOG_URL and WORKLOG_TOKEN as the page Settings, Connect of your server shows, or, on the server's own machine, name a user with --user")
 	}
 	return c, create, nil
+}
+
+// refuseMighty refuses a token that can do more than write: an agent reads its own configuration, and can be talked into
+// using what it finds there. Of a server that is away nobody knows.
+func (cmd connectCmd) refuseMighty(a *app, c credentials) error {
+	for _, path := range []string{"/api/v1/stats", "/api/v1/admin/stats"} {
+		if status, err := ask(a, c, path); err == nil && status == http.StatusOK {
+			return fmt.Errorf("this token can do more than write, which an agent has no use for: take the one of the page %s/settings/connect/%s", c.URL, cmd.Agent)
+		}
+	}
+	return nil
 }
 
 // newToken makes a token that can only write, in the database of the server.
@@ -168,25 +181,43 @@ func (cmd connectCmd) finish(a *app, f *agentFile, known, c credentials) error {
 
 // checkToken asks the server whether it knows the token. Nothing is written for it.
 func checkToken(a *app, c credentials) (problem string) {
-	req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, c.URL+"/api/v1/stats", nil)
-	if err != nil {
-		return c.URL + " is no address of a server."
-	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
-	res, err := (&http.Client{Timeout: tokenTimeout}).Do(req)
-	if err != nil {
+	switch status, err := ask(a, c, "/api/v1/stats"); {
+	case err != nil:
 		return "the server does not answer now. What the agent does waits on this machine until it does."
-	}
-	_ = res.Body.Close()
-	if res.StatusCode == http.StatusUnauthorized {
+	case status == http.StatusUnauthorized:
 		return "the server does not know this token."
 	}
 	return ""
 }
 
+// ask is the status of the server's answer for the token.
+func ask(a *app, c credentials, path string) (status int, err error) {
+	req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, c.URL+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	res, err := (&http.Client{Timeout: tokenTimeout}).Do(req)
+	if err != nil {
+		return 0, err
+	}
+	return res.StatusCode, res.Body.Close()
+}
+
 // remove takes worklog out of the configuration.
 func (cmd connectCmd) remove(a *app, f *agentFile, known credentials) error {
-	rest, err := connect.Remove(cmd.Agent, f.old, known.Made)
+	written := known.written()
+	if written.Command == "" { // it was noted nowhere, or is not any more
+		written.Command = connect.HookCommand(a.executable(), cmd.Agent)
+	}
+	if written.URL == "" {
+		url, err := a.setting("WORKLOG_URL")
+		if err != nil {
+			return err
+		}
+		written.URL = orElse(url, defaultURL)
+	}
+	rest, err := connect.Remove(cmd.Agent, f.old, written)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}

@@ -17,8 +17,14 @@ import (
 type credentials struct {
 	URL     string   `json:"url"`
 	Token   string   `json:"token"`
+	Command string   `json:"command,omitempty"` // that was written into the configuration
 	Made    []string `json:"made,omitempty"`    // places in the configuration, see connect.Merge
 	Created bool     `json:"created,omitempty"` // there was no configuration before
+}
+
+// written is what stands in the configuration.
+func (c credentials) written() connect.Written {
+	return connect.Written{Setting: connect.Setting{URL: c.URL, Token: c.Token, Command: c.Command}, Made: c.Made}
 }
 
 // credentialsPath is where the credentials of an agent are.
@@ -38,6 +44,9 @@ func (a *app) credentials(agent string) (c credentials, err error) {
 }
 
 func (a *app) saveCredentials(agent string, c credentials) error {
+	if c.URL == "" {
+		return a.dropCredentials(agent)
+	}
 	raw, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err

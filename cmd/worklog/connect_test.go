@@ -177,3 +177,70 @@ func TestTheDifferenceShowsWhatChanges(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestConnectLeavesAnotherWorklogAlone(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	s := newShell("HOME", home, "WORKLOG_URL", "http://127.0.0.1:1", "WORKLOG_TOKEN", account.NewSecret())
+	path := filepath.Join(home, ".claude", "settings.json")
+	other := `{"hooks": {"Stop":[ {"hooks": [{"type": "http", "url": "https://team.example.org/api/v1/hooks"}, {"type":"command","command":"/opt/team/worklog hook --agent claude-code"}]} ]}}`
+	put(t, path, other, 0o600)
+	if code := s.run(t.Context(), "connect", "claude-code", "--remove", "-y"); code != 0 || text(t, path) != other {
+		t.Errorf("exit %d: %s", code, text(t, path))
+	}
+	for range 2 {
+		if code := s.run(t.Context(), "connect", "claude-code", "-y"); code != 0 || !strings.Contains(text(t, path), "team.example.org") || strings.Count(text(t, path), "/opt/team/") != 1 {
+			t.Errorf("exit %d: %s", code, text(t, path))
+		}
+		s.env["WORKLOG_URL"], s.env["WORKLOG_TOKEN"] = "http://127.0.0.1:2", account.NewSecret() // the server has moved
+	}
+	if strings.Contains(text(t, path), "127.0.0.1:1/") {
+		t.Errorf("the old server is still told:\n%s", text(t, path))
+	}
+	if code := s.run(t.Context(), "connect", "claude-code", "--remove", "-y"); code != 0 || text(t, path) != other {
+		t.Errorf("exit %d: %s", code, text(t, path))
+	}
+}
+
+func TestAnAgentGetsNoTokenThatCanDoMoreThanWrite(t *testing.T) {
+	t.Parallel()
+	app := apptest.Start(t)
+	mighty := app.User(apptest.Email)
+	for _, token := range []string{mighty, app.Token(apptest.Email, account.ScopeWrite)} {
+		home := t.TempDir()
+		s := newShell("HOME", home, "WORKLOG_URL", app.URL, "WORKLOG_TOKEN", token)
+		path := filepath.Join(home, ".claude", "settings.json")
+		code := s.run(t.Context(), "connect", "claude-code", "-y")
+		if token == mighty && (code != 1 || text(t, path) != "" || !strings.Contains(s.stderr.String(), app.URL+"/settings/connect/claude-code")) {
+			t.Errorf("exit %d: %s", code, s.stderr.String())
+		}
+		if token != mighty && (code != 0 || !strings.Contains(text(t, path), token)) {
+			t.Errorf("exit %d: %s", code, s.stderr.String())
+		}
+		s = newShell("HOME", home, "DATABASE_URL", app.DSN, "DATA_DIR", app.DataDir, "WORKLOG_URL", app.URL, "WORKLOG_TOKEN", token)
+		if code := s.run(t.Context(), "connect", "claude-code", "-y", "--user", apptest.Email); code != 0 || strings.Contains(text(t, path), token) || !strings.Contains(text(t, path), "Bearer wlg_") {
+			t.Errorf("a fresh one: exit %d: %s", code, s.stderr.String())
+		}
+	}
+}
+
+func TestAConfigurationThatCanNotBeWrittenStaysKnown(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	s := newShell("HOME", home, "WORKLOG_URL", "http://127.0.0.1:1", "WORKLOG_TOKEN", account.NewSecret())
+	path, noted := filepath.Join(home, ".claude", "settings.json"), filepath.Join(home, ".config", "worklog", "agents", "claude-code.json")
+	if code := s.run(t.Context(), "connect", "claude-code", "-y"); code != 0 {
+		t.Fatalf("exit %d: %s", code, s.stderr.String())
+	}
+	before := text(t, noted)
+	old := text(t, path)
+	s.env["WORKLOG_URL"] = "http://127.0.0.1:2"
+	a := s.app(t.Context())
+	a.self = func() (string, error) { // the last thing that is asked before the file is written
+		put(t, path, old+" ", 0o600)
+		return "/opt/worklog", nil
+	}
+	if code := a.run([]string{"connect", "claude-code", "-y"}); code != 1 || text(t, noted) != before {
+		t.Errorf("exit %d: %s\n%s", code, s.stderr.String(), text(t, noted))
+	}
+}

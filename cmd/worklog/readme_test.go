@@ -14,6 +14,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/internal/connect"
 	"github.com/worklogdev/worklog/worklog"
@@ -81,7 +82,7 @@ func runnable(t *testing.T, script string) string {
 func TestTheShellOfTheREADMEWorks(t *testing.T) {
 	t.Parallel()
 	app := apptest.Start(t)
-	token, home := app.User(apptest.Email), t.TempDir()
+	token, home := app.Token(apptest.Email, account.ScopeWrite), t.TempDir()
 	put(t, filepath.Join(home, ".claude", "projects", "-x", "7505c804-0000-4000-8000-000000000000.jsonl"),
 		`{"type":"user","uuid":"u1","sessionId":"7505c804-0000-4000-8000-000000000000","timestamp":"`+time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)+`","message":{"role":"user","content":"Imported prompt"}}`+"\n", 0o600)
 	if err := os.Symlink(app.Binary(), filepath.Join(home, "worklog")); err != nil {
@@ -128,7 +129,7 @@ func groups(t *testing.T, config any) map[string][]any {
 func TestTheConfigurationOfTheREADMEIsWhatConnectWrites(t *testing.T) {
 	t.Parallel()
 	written := func(agent string) []byte {
-		text, _, err := connect.Merge(agent, nil, connect.Setting{URL: readmeURL, Token: readmeToken, Command: connect.HookCommand(readmeProgram, agent)}, nil)
+		text, _, err := connect.Merge(agent, nil, connect.Setting{URL: readmeURL, Token: readmeToken, Command: connect.HookCommand(readmeProgram, agent)}, connect.Written{})
 		if err != nil {
 			t.Fatal(err)
 		}

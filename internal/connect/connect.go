@@ -28,17 +28,25 @@ type Setting struct {
 	Command string
 }
 
-// Curl returns a command that needs nothing but curl. It waits for the server, though not for long.
-func Curl(url, token string) string {
-	return "curl -s -m 3 -o /dev/null --data-binary @- -H 'Content-Type: application/json' -H 'Authorization: Bearer " + token + "' " + hooksURL(url) + " || true"
+// Written is what an earlier Merge has written. The zero value: nothing, or nobody knows.
+type Written struct {
+	Setting
+	Made []string // places in the configuration that there were not
 }
+
+// Curl returns a command that needs nothing but curl. It waits for the server, though not for long.
+func Curl(url, token string) string { return curlHead + token + curlTail(url) }
+
+const curlHead = "curl -s -m 3 -o /dev/null --data-binary @- -H 'Content-Type: application/json' -H 'Authorization: Bearer "
+
+func curlTail(url string) string { return "' " + hooksURL(url) + " || true" }
 
 func hooksURL(url string) string { return strings.TrimRight(url, "/") + "/api/v1/hooks" }
 
 const (
 	// seconds is how long an agent waits for a hook that hangs.
 	seconds = 5
-	// marker is part of every command that worklog writes.
+	// marker is part of every command that calls this program.
 	marker = " hook --agent "
 )
 
@@ -50,26 +58,29 @@ func HookCommand(path, agent string) string {
 	return path + marker + agent
 }
 
-// Merge adds s to the configuration old of an agent, or brings up to date what is there. Made are the places that had to be
-// made, together with those of earlier calls; Remove wants to know them.
-func Merge(agent string, old []byte, s Setting, made []string) (merged []byte, nowMade []string, err error) {
+// Merge adds s to the configuration old of an agent, or brings up to date what is there. Its own is what speaks to the
+// server of s or of before, and the very commands of both; for Codex what stands between its marks. Everything else stays.
+// The answer is what the next Merge or Remove wants to know.
+func Merge(agent string, old []byte, s Setting, before Written) (merged []byte, now Written, err error) {
+	now = Written{Setting: s}
 	switch agent {
 	case Codex:
 		merged, err = mergeTOML(old, s)
-		return merged, nil, err
 	case ClaudeCode, Gemini:
-		return mergeJSON(agent, old, s, made)
+		merged, now.Made, err = mergeJSON(agent, old, s, before)
+	default:
+		err = unknown(agent)
 	}
-	return nil, nil, unknown(agent)
+	return merged, now, err
 }
 
 // Remove takes out what Merge has put in, and the places that it made.
-func Remove(agent string, old []byte, made []string) ([]byte, error) {
+func Remove(agent string, old []byte, before Written) ([]byte, error) {
 	switch agent {
 	case Codex:
 		return removeTOML(old)
 	case ClaudeCode, Gemini:
-		return removeJSON(agent, old, made)
+		return removeJSON(agent, old, before)
 	}
 	return nil, unknown(agent)
 }
@@ -130,11 +141,20 @@ func wanted(agent, event string, s Setting) group {
 	return group{Hooks: []hook{{Type: "http", URL: hooksURL(s.URL), Timeout: seconds, Headers: map[string]string{"Authorization": "Bearer " + s.Token}}}}
 }
 
-// ours reports whether a handler in a configuration hands events to a worklog.
-func ours(h map[string]any) bool {
-	if url, _ := h["url"].(string); strings.HasSuffix(url, "/api/v1/hooks") {
-		return true
+// owned returns what recognises the handlers that s or before has written. Others may call a worklog, too: another
+// server, or another program of that name.
+func owned(s Setting, before Written) func(handler map[string]any) bool {
+	return func(h map[string]any) bool {
+		url, _ := h["url"].(string)
+		command, _ := h["command"].(string)
+		for _, x := range []Setting{s, before.Setting} {
+			if x.Command != "" && command == x.Command {
+				return true
+			}
+			if x.URL != "" && (url == hooksURL(x.URL) || strings.HasPrefix(command, curlHead) && strings.HasSuffix(command, curlTail(x.URL))) {
+				return true
+			}
+		}
+		return false
 	}
-	command, _ := h["command"].(string)
-	return strings.Contains(command, marker) || strings.Contains(command, "/api/v1/hooks")
 }

@@ -17,18 +17,18 @@ func setting(agent string) Setting {
 	return Setting{URL: "http://127.0.0.1:8080", Token: "wlg_one", Command: HookCommand("/usr/local/bin/worklog", agent)}
 }
 
-func merge(t testing.TB, agent, old string, s Setting, made []string) (string, []string) {
+func merge(t testing.TB, agent, old string, s Setting, before Written) (string, Written) {
 	t.Helper()
-	merged, now, err := Merge(agent, []byte(old), s, made)
+	merged, now, err := Merge(agent, []byte(old), s, before)
 	if err != nil {
 		t.Fatalf("%s: %v in\n%s", agent, err, old)
 	}
 	return string(merged), now
 }
 
-func remove(t testing.TB, agent, old string, made []string) string {
+func remove(t testing.TB, agent, old string, before Written) string {
 	t.Helper()
-	text, err := Remove(agent, []byte(old), made)
+	text, err := Remove(agent, []byte(old), before)
 	if err != nil {
 		t.Fatalf("%s: %v in\n%s", agent, err, old)
 	}
@@ -71,7 +71,7 @@ const claudeSettings = `{
 
 func TestEverythingElseStaysAsItIs(t *testing.T) {
 	t.Parallel()
-	text, made := merge(t, ClaudeCode, claudeSettings, setting(ClaudeCode), nil)
+	text, made := merge(t, ClaudeCode, claudeSettings, setting(ClaudeCode), Written{})
 	for _, part := range []string{
 		"{\n    \"model\": \"opus\",\n    \"hooks\": {\n        \"PreToolUse\": [\n            {\"matcher\": \"Bash\", \"hooks\": [{\"type\": \"command\", \"command\": \"check.sh\"}]},\n            {\n                \"hooks\": [\n                    {\n                        \"type\": \"http\",\n                        \"url\": \"http://127.0.0.1:8080/api/v1/hooks\",",
 		"    \"env\": {\"A\": \"1\"},   \"odd\":1e2\n}\n", `"Authorization": "Bearer wlg_one"`, `"command": "/usr/local/bin/worklog hook --agent claude-code"`,
@@ -92,13 +92,13 @@ func TestEverythingElseStaysAsItIs(t *testing.T) {
 func TestConnectingAgainUpdatesInsteadOfDoubling(t *testing.T) {
 	t.Parallel()
 	for _, agent := range Agents() {
-		first, made := merge(t, agent, "", setting(agent), nil)
+		first, made := merge(t, agent, "", setting(agent), Written{})
 		again, _ := merge(t, agent, first, setting(agent), made)
 		if again != first {
 			t.Errorf("%s: the same twice is\n%s\nafter\n%s", agent, again, first)
 		}
 		other := Setting{URL: "https://worklog.example.org/", Token: "wlg_two", Command: Curl("https://worklog.example.org", "wlg_two")}
-		moved, _ := merge(t, agent, first, other, made)
+		moved, made := merge(t, agent, first, other, made)
 		if strings.Contains(moved, "wlg_one") || strings.Contains(moved, "8080") || !strings.Contains(moved, "wlg_two") || strings.Contains(moved, "org//") || strings.Count(moved, "imeout") != strings.Count(first, "imeout") {
 			t.Errorf("%s:\n%s", agent, moved)
 		}
@@ -108,13 +108,43 @@ func TestConnectingAgainUpdatesInsteadOfDoubling(t *testing.T) {
 	}
 }
 
-func TestHandmadeHooksOfWorklogAreReplacedAndNeighboursStay(t *testing.T) {
+// foreign are handlers that other installations of worklog, or people, have written.
+func foreign() []string {
+	return []string{
+		`{"type": "http", "url": "https://elsewhere.example.org/api/v1/hooks", "timeout": 5}`, `{"type": "http", "url": "http://127.0.0.1:80801/api/v1/hooks"}`,
+		`{"type": "command", "command": "/opt/other/worklog hook --agent claude-code"}`, `{"type": "command", "command": "worklog hook --agent claude-code"}`,
+		`{"type": "command", "command": "mine; /usr/local/bin/worklog hook --agent claude-code"}`,
+		`{"type": "command", "command": "` + Curl("https://elsewhere.example.org", "wlg_x") + `"}`, `{"type": "command", "command": "mine"}`,
+	}
+}
+
+func TestWhatOthersWroteIsNotTakenForOnesOwn(t *testing.T) {
 	t.Parallel()
-	old := `{"hooks": {"PreToolUse": [{"hooks": [{"type": "http", "url": "http://old/api/v1/hooks"}, {"type": "command", "command": "mine"}]}],
-	"Tomorrow": [{"hooks": [{"type": "command", "command": "worklog hook --agent claude-code"}]}]}}`
-	text, made := merge(t, ClaudeCode, old, setting(ClaudeCode), nil)
+	for _, agent := range []string{ClaudeCode, Gemini} {
+		for _, h := range foreign() {
+			old := `{"hooks": {"Stop":  [ {"hooks": [` + h + `]} ], "SessionStart": [{"hooks": [` + h + `]}], "Tomorrow":[{"hooks": [` + h + `]}]}}`
+			text, made := merge(t, agent, old, setting(agent), Written{})
+			if strings.Count(text, h) != 3 {
+				t.Errorf("%s: connecting took %s out of\n%s", agent, h, text)
+			}
+			if back := remove(t, agent, text, made); back != old {
+				t.Errorf("%s: removing left\n%s\nof\n%s", agent, back, old)
+			}
+			if back := remove(t, agent, old, made); back != old {
+				t.Errorf("%s: removing what is not there left\n%s\nof\n%s", agent, back, old)
+			}
+		}
+	}
+}
+
+func TestWhatSpeaksToTheSameServerIsReplacedAndNeighboursStay(t *testing.T) {
+	t.Parallel()
+	s := setting(ClaudeCode)
+	old := `{"hooks": {"PreToolUse": [{"hooks": [{"type": "http", "url": "http://127.0.0.1:8080/api/v1/hooks"}, {"type": "command", "command": "mine"}]}],
+	"Tomorrow": [{"hooks": [{"type": "command", "command": "` + Curl(s.URL, "wlg_old") + `"}]}]}}`
+	text, made := merge(t, ClaudeCode, old, s, Written{})
 	hooks := read(t, ClaudeCode, text)["hooks"].(map[string]any)
-	if strings.Contains(text, "http://old") || len(hooks["Tomorrow"].([]any)) != 0 || len(hooks["PreToolUse"].([]any)) != 2 {
+	if strings.Contains(text, "wlg_old") || len(hooks["Tomorrow"].([]any)) != 0 || len(hooks["PreToolUse"].([]any)) != 2 {
 		t.Errorf("%s", text)
 	}
 	want := map[string]any{"hooks": map[string]any{"PreToolUse": []any{map[string]any{"hooks": []any{map[string]any{"type": "command", "command": "mine"}}}}, "Tomorrow": []any{}}}
@@ -126,7 +156,7 @@ func TestHandmadeHooksOfWorklogAreReplacedAndNeighboursStay(t *testing.T) {
 func TestCommentsOfGeminiStay(t *testing.T) {
 	t.Parallel()
 	old := "{\n\t// my theme\n\t\"theme\": \"dark\", /* yes */\n\t\"hooks\": {\n\t\t// none yet\n\t},\n}\n"
-	text, made := merge(t, Gemini, old, setting(Gemini), nil)
+	text, made := merge(t, Gemini, old, setting(Gemini), Written{})
 	if !strings.Contains(text, "// my theme\n\t\"theme\": \"dark\", /* yes */\n\t\"hooks\": {\n\t\t// none yet") || !strings.Contains(text, `"timeout": 5000`) {
 		t.Errorf("%s", text)
 	}
@@ -138,24 +168,24 @@ func TestCommentsOfGeminiStay(t *testing.T) {
 func TestTheBlockOfCodexIsAddedAndTakenAway(t *testing.T) {
 	t.Parallel()
 	old := "model = \"gpt\" # mine\n\n[features]\nhooks = true\n\n[[hooks.PreToolUse]]\nmatcher = \"Bash\"\n[[hooks.PreToolUse.hooks]]\ntype = \"command\"\ncommand = \"mine\"\n"
-	text, _ := merge(t, Codex, old, setting(Codex), nil)
+	text, _ := merge(t, Codex, old, setting(Codex), Written{})
 	hooks := read(t, Codex, text)["hooks"].(map[string]any)
 	if !strings.HasPrefix(text, old) || len(hooks["PreToolUse"].([]map[string]any)) != 2 || len(hooks["Stop"].([]map[string]any)) != 1 {
 		t.Errorf("%s", text)
 	}
 	later := text + "[tui]\nx = 1\n"
-	moved, _ := merge(t, Codex, later, Setting{Command: "other" + marker + "codex"}, nil)
+	moved, _ := merge(t, Codex, later, Setting{Command: "other" + marker + "codex"}, Written{})
 	if !strings.HasSuffix(moved, "[tui]\nx = 1\n") || strings.Contains(moved, "/usr/local/bin/worklog") {
 		t.Errorf("%s", moved)
 	}
-	if back := remove(t, Codex, moved, nil); back != old+"[tui]\nx = 1\n" {
+	if back := remove(t, Codex, moved, Written{}); back != old+"[tui]\nx = 1\n" {
 		t.Errorf("%s", back)
 	}
-	if back := remove(t, Codex, text, nil); back != old {
+	if back := remove(t, Codex, text, Written{}); back != old {
 		t.Errorf("%s", back)
 	}
 	odd := HookCommand("/home/o'hara/my bin/worklog", Codex)
-	text, _ = merge(t, Codex, "", Setting{Command: odd}, nil)
+	text, _ = merge(t, Codex, "", Setting{Command: odd}, Written{})
 	group := read(t, Codex, text)["hooks"].(map[string]any)["Stop"].([]map[string]any)[0]
 	if got := group["hooks"].([]map[string]any)[0]["command"]; got != odd {
 		t.Errorf("%s", got)
@@ -171,12 +201,12 @@ func TestBrokenFilesAreRefusedWithThePlace(t *testing.T) {
 		{Gemini, "{/* }", "does not end"}, {Gemini, "{\"a\": \"\n\"}", "value"},
 		{Codex, "a = ", "line 1"}, {Codex, "a = 1\na = 2\n", "line 2"}, {Codex, tomlBegin + "\n", "missing"}, {Codex, "hooks = 1\n", "no room"}, {Codex, "hooks = {Stop = []}", "no room"},
 	} {
-		_, _, err := Merge(c.agent, []byte(c.text), setting(c.agent), nil)
+		_, _, err := Merge(c.agent, []byte(c.text), setting(c.agent), Written{})
 		if !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%.40q: %v, want %q", c.text, err, c.says)
 		}
 	}
-	if _, _, err := Merge("emacs", nil, Setting{}, nil); err == nil {
+	if _, _, err := Merge("emacs", nil, Setting{}, Written{}); err == nil {
 		t.Error("an agent that does not exist is connected")
 	}
 }
@@ -230,7 +260,9 @@ func configuration() *rapid.Generator[string] {
 			}
 			var groups []string
 			for range rapid.IntRange(0, 2).Draw(t, "groups") {
-				groups = append(groups, `{"hooks": [{"type": "command", "command": "mine", "x": `+anything(1).Draw(t, "x")+`}]}`)
+				handlers := []string{`{"type": "command", "command": "mine", "x": ` + anything(1).Draw(t, "x") + `}`}
+				handlers = append(handlers, rapid.SliceOfN(rapid.SampledFrom(foreign()), 0, 2).Draw(t, "foreign")...)
+				groups = append(groups, `{"hooks": [`+strings.Join(handlers, ", ")+`]}`)
 			}
 			lists = append(lists, fmt.Sprintf("%q: [%s]", event, strings.Join(groups, ", ")))
 		}
@@ -251,12 +283,13 @@ func TestWhateverTheFileHoldsRemovingUndoesConnecting(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			old := configuration().Draw(rt, "configuration")
 			before := read(t, agent, old)
-			text, made := merge(t, agent, old, setting(agent), nil)
-			text, made = merge(t, agent, text, Setting{URL: "https://other", Token: "wlg_two", Command: "x" + marker}, made)
+			text, made := merge(t, agent, old, setting(agent), Written{})
+			other := Setting{URL: "https://other", Token: "wlg_two", Command: "x" + marker}
+			text, made = merge(t, agent, text, other, made)
 			for _, event := range events(agent) {
 				count := 0
 				for _, g := range read(t, agent, text)["hooks"].(map[string]any)[event].([]any) {
-					if h, _ := g.(map[string]any)["hooks"].([]any)[0].(map[string]any); ours(h) {
+					if h, _ := g.(map[string]any)["hooks"].([]any)[0].(map[string]any); owned(other, made)(h) {
 						count++
 					}
 				}
@@ -279,9 +312,9 @@ func TestWhateverTheFileHoldsRemovingUndoesConnecting(t *testing.T) {
 			lines = append(lines, []string{"# a comment", "", fmt.Sprintf("[t%d]", i), fmt.Sprintf("k%d = \"\"\"\nx\n\"\"\"", i), fmt.Sprintf("[[hooks.E%d]]", i)}[kind])
 		}
 		old := strings.Join(lines, "\n")
-		text, _ := merge(t, Codex, old, setting(Codex), nil)
-		text, _ = merge(t, Codex, text, Setting{Command: "x" + marker}, nil)
-		if back := remove(t, Codex, text, nil); strings.TrimRight(back, "\n") != strings.TrimRight(old, "\n") {
+		text, _ := merge(t, Codex, old, setting(Codex), Written{})
+		text, _ = merge(t, Codex, text, Setting{Command: "x" + marker}, Written{})
+		if back := remove(t, Codex, text, Written{}); strings.TrimRight(back, "\n") != strings.TrimRight(old, "\n") {
 			rt.Fatalf("%q was %q", back, old)
 		}
 	})
@@ -307,7 +340,7 @@ func FuzzParse(f *testing.F) {
 			agent = Gemini
 		}
 		before := d.value(d.root)
-		merged, made, err := Merge(agent, text, setting(agent), nil)
+		merged, made, err := Merge(agent, text, setting(agent), Written{})
 		if err != nil {
 			return
 		}

@@ -14,6 +14,7 @@ type document struct {
 	comments bool   // Gemini CLI allows them
 	unit     string // of indentation; empty: all on one line
 	root     *node
+	own      func(handler map[string]any) bool
 }
 
 // node is a value in a document.

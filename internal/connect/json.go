@@ -9,7 +9,7 @@ import (
 )
 
 // mergeJSON adds worklog's group to the list of every event.
-func mergeJSON(agent string, old []byte, s Setting, made []string) ([]byte, []string, error) {
+func mergeJSON(agent string, old []byte, s Setting, before Written) ([]byte, []string, error) {
 	if len(bytes.TrimSpace(old)) == 0 {
 		old = []byte("{}\n")
 	}
@@ -17,7 +17,8 @@ func mergeJSON(agent string, old []byte, s Setting, made []string) ([]byte, []st
 	if err != nil {
 		return nil, nil, err
 	}
-	made = slices.Clone(made)
+	d.own = owned(s, before)
+	made := slices.Clone(before.Made)
 	note := func(place string) {
 		if !slices.Contains(made, place) {
 			made = append(made, place)
@@ -75,7 +76,7 @@ func (d *document) place(event string, g group) error {
 }
 
 // removeJSON takes out worklog's groups, and the places that were made for them.
-func removeJSON(agent string, old []byte, made []string) ([]byte, error) {
+func removeJSON(agent string, old []byte, before Written) ([]byte, error) {
 	if len(bytes.TrimSpace(old)) == 0 {
 		return old, nil
 	}
@@ -83,6 +84,7 @@ func removeJSON(agent string, old []byte, made []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.own = owned(Setting{}, before)
 	if err := d.drop(agent, func(string) bool { return true }); err != nil {
 		return nil, err
 	}
@@ -91,11 +93,11 @@ func removeJSON(agent string, old []byte, made []string) ([]byte, error) {
 		return d.text, nil
 	}
 	for _, m := range slices.Backward(hooks.members) {
-		if hooks = d.root.member("hooks"); m.value.kind == '[' && len(hooks.member(m.key).elements) == 0 && slices.Contains(made, "hooks."+m.key) {
+		if hooks = d.root.member("hooks"); m.value.kind == '[' && len(hooks.member(m.key).elements) == 0 && slices.Contains(before.Made, "hooks."+m.key) {
 			d.remove(hooks, hooks.index(m.key))
 		}
 	}
-	if len(d.root.member("hooks").members) == 0 && slices.Contains(made, "hooks") {
+	if len(d.root.member("hooks").members) == 0 && slices.Contains(before.Made, "hooks") {
 		d.remove(d.root, d.root.index("hooks"))
 	}
 	return d.text, nil
@@ -134,7 +136,7 @@ func (d *document) mine(g *node) (whole, some bool) {
 	whole = true
 	for _, h := range handlers.elements {
 		m, _ := d.value(h).(map[string]any)
-		if ours(m) {
+		if d.own(m) {
 			some = true
 		} else {
 			whole = false
@@ -148,7 +150,7 @@ func (d *document) pluck(g *node) {
 	at := g.start // stays: everything that is removed comes after it
 	for i := len(g.member("hooks").elements) - 1; i >= 0; i-- {
 		handlers := d.find(at).member("hooks")
-		if m, _ := d.value(handlers.elements[i]).(map[string]any); ours(m) {
+		if m, _ := d.value(handlers.elements[i]).(map[string]any); d.own(m) {
 			d.remove(handlers, i)
 		}
 	}
