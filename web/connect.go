@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,6 +15,8 @@ import (
 // What can be connected besides the agents that package connect knows.
 const (
 	agentTelemetry = "opentelemetry"
+	agentMCP       = "mcp"
+	agentImport    = "import"
 	agentCurl      = "curl"
 )
 
@@ -27,8 +28,10 @@ func connectable() []view.Agent {
 	return []view.Agent{
 		{Name: connect.ClaudeCode, Title: "Claude Code", Text: "every step, live, through its hooks"},
 		{Name: connect.Codex, Title: "Codex", Text: "every step, live, through its hooks"},
-		{Name: connect.Gemini, Title: "Gemini CLI", Text: "prompts, steps and replies, through its hooks"},
+		{Name: connect.Gemini, Title: "Gemini CLI", Text: "prompts, replies and ended steps, through its hooks"},
 		{Name: agentTelemetry, Title: "OpenTelemetry", Text: "logs and traces of anything that exports OTLP"},
+		{Name: agentMCP, Title: "MCP", Text: "milestones that an agent writes down itself"},
+		{Name: agentImport, Title: "Past sessions", Text: "transcripts of Claude Code, Codex and Gemini CLI"},
 		{Name: agentCurl, Title: "curl", Text: "anything: scripts, CI, cron, your own program"},
 	}
 }
@@ -156,72 +159,4 @@ func (s *Server) lastWritten(c echo.Context) (q store.EntryQuery, err error) {
 		err = worklog.Errorf(worklog.CodeNotFound, "there is no token for this agent")
 	}
 	return s.writtenWith(c, token), err
-}
-
-// steps is what connects an agent to the server at url.
-func steps(agent view.Agent, url, secret string) []view.Step {
-	switch agent.Name {
-	case agentTelemetry:
-		return telemetrySteps(url, secret)
-	case agentCurl:
-		return curlSteps(url, secret)
-	}
-	files := map[string]string{connect.ClaudeCode: "~/.claude/settings.json", connect.Codex: "~/.codex/config.toml", connect.Gemini: "~/.gemini/settings.json"}
-	file := files[agent.Name]
-	after := "It takes effect with the next session."
-	if agent.Name == connect.Codex {
-		after = "Codex asks you once to trust new hooks: type /hooks in it."
-	}
-	return []view.Step{
-		{
-			Title: "With worklog on that machine",
-			Text:  "Shows what it adds to " + file + " and asks. What happens while this server is away is kept and delivered later. " + after,
-			Code:  "WORKLOG_URL=" + url + " WORKLOG_TOKEN=" + secret + " \\\n  worklog connect " + agent.Name,
-		},
-		{Title: "Or with curl alone:", Text: "what to add to " + file, Code: Snippet(agent.Name, url, secret), Long: true},
-	}
-}
-
-// Snippet is what goes into the configuration of an agent that has none, for a machine without worklog.
-func Snippet(agent, url, secret string) string {
-	text, _, err := connect.Merge(agent, nil, connect.Setting{URL: url, Token: secret, Command: connect.Curl(url, secret)}, connect.Written{})
-	if err != nil { // of an empty file: can not happen
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
-func telemetrySteps(url, secret string) []view.Step {
-	return []view.Step{
-		{
-			Title: "In the environment of the program", Text: "Logs and traces that speak of agents become entries.",
-			Code: "export OTEL_EXPORTER_OTLP_ENDPOINT=" + url + "\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\nexport OTEL_EXPORTER_OTLP_HEADERS=\"Authorization=Bearer " + secret + "\"",
-		},
-		{Title: "If it can send no headers", Text: "The token may be part of the address. It can do nothing but send telemetry.", Code: "export OTEL_EXPORTER_OTLP_ENDPOINT=" + url + "/otlp/" + secret},
-		{
-			Title: "Claude Code needs this, too", Code: "export CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_LOGS_EXPORTER=otlp OTEL_LOG_TOOL_DETAILS=1 OTEL_LOG_USER_PROMPTS=1 OTEL_LOG_ASSISTANT_RESPONSES=1",
-		},
-		{
-			Title: "Codex has this in ~/.codex/config.toml",
-			Code:  "[otel]\nlog_user_prompt = true\nexporter = { otlp-http = { endpoint = \"" + url + "/v1/logs\", protocol = \"json\", headers = { \"Authorization\" = \"Bearer " + secret + "\" } } }",
-		},
-		{
-			Title: "And Gemini CLI this in ~/.gemini/settings.json",
-			Code:  `{"telemetry": {"enabled": true, "target": "local", "otlpProtocol": "http", "otlpEndpoint": "` + url + "/otlp/" + secret + `", "logPrompts": true}}`,
-		},
-	}
-}
-
-func curlSteps(url, secret string) []view.Step {
-	post := func(draft string) string {
-		return "curl -s " + url + "/api/v1/logs \\\n  -H \"Authorization: Bearer " + secret + "\" \\\n  -H \"Content-Type: application/json\" \\\n  -d '" + draft + "'"
-	}
-	return []view.Step{
-		{Title: "Write one entry", Code: post(`{"title":"Hello from curl","status":"success","conversation":"first-steps"}`)},
-		{
-			Title: "Show a running step, and complete it", Text: "The same key is the same entry: send it again with another status.",
-			Code: post(`{"title":"Nightly backup","status":"working","conversation":"first-steps","key":"backup-1"}`) + "\n" +
-				post(`{"title":"Nightly backup","status":"success","conversation":"first-steps","key":"backup-1"}`),
-		},
-	}
 }

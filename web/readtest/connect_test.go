@@ -36,7 +36,7 @@ func TestBrowserSeesTheFirstEventOfAConnectedAgentArrive(t *testing.T) {
 	r := newReader(t)
 	r.open("/")
 	r.do("document.querySelector('#log-empty a[href=\"/settings/connect\"]').click()")
-	r.wait("the page to choose on", "document.querySelectorAll('.agents a').length === 5")
+	r.wait("the page to choose on", "document.querySelectorAll('.agents a').length === 7")
 	r.do("[...document.querySelectorAll('.agents a')].find((a) => a.textContent.includes('Claude Code')).click()")
 	r.wait("the way to a token", "document.querySelector('main form[action=\"/settings/connect/claude-code\"] button')")
 	r.do("document.querySelector('main form[action=\"/settings/connect/claude-code\"] button').click()")
@@ -74,7 +74,7 @@ func TestBrowserSeesTheFirstEventOfAConnectedAgentArrive(t *testing.T) {
 	r.script(false)
 	r.open("/settings/connect/claude-code")
 	r.script(true)
-	if text := eval[string](r, "document.querySelector('main').innerText"); !strings.Contains(text, "Claude Code is connected") || strings.Contains(text, "Waiting") || strings.Contains(text, token) {
+	if text := eval[string](r, "document.querySelector('main').innerText"); !strings.Contains(text, "Claude Code: connected") || strings.Contains(text, "waiting") || strings.Contains(text, token) {
 		t.Errorf("without scripts the page says %s", text)
 	}
 }
