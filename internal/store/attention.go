@@ -31,7 +31,9 @@ type Move struct {
 	Resumes bool
 }
 
-// How long a running step may be silent.
+// Silent is what shows no sign of life for longer than its tool ever took here before: a step when neither it nor a step
+// under it does, a conversation when nothing of it does for the most patient of its running steps. The row's SilentAfter
+// and the conversation's SilentAt say it; pages and the titles of tabs go by these two and know no times of their own.
 const (
 	// minSilence is how long even the quickest tool may be: machines are busy at times.
 	minSilence = time.Minute
@@ -165,8 +167,9 @@ func (s *Store) Running(ctx context.Context, owner int64, conversation string) (
 	return rows, mapError(err)
 }
 
-// runningUntil is when the last of a conversation's running steps will have been silent for too long, if nothing comes.
-const runningUntil = `CASE WHEN c.working_count > 0 THEN (SELECT max(w.updated_at + make_interval(secs => COALESCE(w.silent_after, 300)))
+// runningUntil is when a conversation with running steps will have been silent for too long, if nothing comes. The
+// argument is usualSilence, in seconds.
+const runningUntil = `CASE WHEN c.working_count > 0 THEN (SELECT GREATEST(c.last_entry_at, max(w.updated_at)) + make_interval(secs => max(COALESCE(w.silent_after, ?)))
 	FROM work_logs AS w WHERE w.owner_id = c.owner_id AND w.conversation_id = c.id AND w.status = 'working') END AS running_until`
 
 // State says what a conversation wants of its owner at a moment: the most pressing thing.
@@ -187,12 +190,10 @@ func (c *Conversation) State(now time.Time) worklog.State {
 	return worklog.StateQuiet
 }
 
-// silentAt is from when a conversation counts as silent unless there is news: nothing of it changed for as long as an
-// agent thinks, and none of its steps is usually that quiet.
+// silentAt is from when a conversation counts as silent unless there is news. Where no step runs, the agent thinks.
 func silentAt(last, runningUntil *time.Time) time.Time {
-	at := deref(last).Add(usualSilence)
-	if until := deref(runningUntil); until.After(at) {
-		at = until
+	if runningUntil != nil {
+		return runningUntil.UTC()
 	}
-	return at.UTC()
+	return deref(last).Add(usualSilence).UTC()
 }

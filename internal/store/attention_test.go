@@ -168,17 +168,44 @@ func TestAConversationIsSilentWhenAllOfItIs(t *testing.T) {
 	b.say(t, 2000, worklog.Draft{Title: "long", Key: "m", Tool: "Build", Status: worklog.StatusWorking, Conversation: "c"}, nil)
 	b.say(t, 2001, running("quick"), nil)
 	c := b.conversation(t)
-	if !c.SilentAt.Equal(at(2000 + 1800)) {
+	if !c.SilentAt.Equal(at(2001 + 1800)) {
 		t.Errorf("silent from %v", c.SilentAt.Sub(at(0)))
 	}
-	if s := c.State(at(3799)); s != worklog.StateRunning {
+	if s := c.State(at(3800)); s != worklog.StateRunning {
 		t.Errorf("state %q", s)
 	}
-	if s := c.State(at(3801)); s != worklog.StateSilent {
+	if s := c.State(at(3802)); s != worklog.StateSilent {
 		t.Errorf("state %q", s)
 	}
 	if rows, err := b.Running(b.ctx, b.user.ID, c.ID); err != nil || len(rows) != 2 || rows[0].Key != "m" || rows[1].Key != "quick" {
 		t.Errorf("%v, %+v", err, rows)
+	}
+}
+
+// The list and the row say the same at the same time: as long as the tool ever took after the last sign of life.
+func TestAConversationIsSilentWhenItsOnlyStepIs(t *testing.T) {
+	b := setup(t)
+	silentAfter := func(n int) {
+		t.Helper()
+		c := b.conversation(t)
+		rows, err := b.Running(b.ctx, b.user.ID, c.ID)
+		if err != nil || len(rows) != 1 || !c.SilentAt.Equal(rows[0].UpdatedAt.Add(rows[0].SilentAfter)) || !c.SilentAt.Equal(at(n)) {
+			t.Errorf("silent from %v, the row: %+v, %v", c.SilentAt.Sub(at(0)), rows, err)
+		}
+	}
+	b.say(t, 0, running("a"), nil)
+	silentAfter(300) // it never ran here
+	b.say(t, 2, b.ended("a", worklog.StatusSuccess), nil)
+	if c := b.conversation(t); !c.SilentAt.Equal(at(302)) {
+		t.Errorf("an agent that thinks is silent from %v", c.SilentAt.Sub(at(0)))
+	}
+	b.say(t, 10, running("b"), nil)
+	silentAfter(70)
+	b.say(t, 40, worklog.Draft{Title: "b", Key: "b", Tool: "Bash", Status: worklog.StatusWorking, Conversation: "c", Details: "half"}, nil)
+	silentAfter(100)
+	b.say(t, 50, worklog.Draft{Title: "something else", Conversation: "c"}, nil)
+	if c := b.conversation(t); !c.SilentAt.Equal(at(110)) {
+		t.Errorf("after other news it is silent from %v", c.SilentAt.Sub(at(0)))
 	}
 }
 

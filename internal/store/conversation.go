@@ -27,7 +27,7 @@ type ConversationQuery struct {
 
 // selectConversations reads conversations with their owner's address.
 func selectConversations(db bun.IDB) *bun.SelectQuery {
-	return db.NewSelect().Model((*conversation)(nil)).ColumnExpr("c.*").ColumnExpr("u.email AS owner_email").ColumnExpr(runningUntil).
+	return db.NewSelect().Model((*conversation)(nil)).ColumnExpr("c.*").ColumnExpr("u.email AS owner_email").ColumnExpr(runningUntil, int(usualSilence/time.Second)).
 		Join("JOIN users AS u ON u.id = c.owner_id")
 }
 

@@ -121,3 +121,17 @@ func TestBrowserFollowsARunningStepOnItsOwnPage(t *testing.T) {
 		t.Errorf("%d parts that the reader had unfolded are folded again", n)
 	}
 }
+
+func TestBrowserHasOneOpinionOfSilence(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	h := newHooks(s)
+	h.post("PreToolUse", push+`,"tool_use_id":"t1"`)
+	h.post("PostToolUse", push+`,"tool_use_id":"t1","tool_response":"ok","duration_ms":2000`) // a quick tool, from now on
+	h.post("PreToolUse", push+`,"tool_use_id":"t2"`)
+	b := s.open(s.URL, s.conversation("s"))
+	b.wait("it runs", `document.title.startsWith('▸ Running · ') && !document.querySelector('.row[data-silence]') && `+says+` === 'running'`)
+	b.do("const now = Date.now; Date.now = () => now() + 90000")
+	b.wait("the row says that there is no news", `document.querySelector('.row[data-silence] .dur')?.textContent.startsWith('no news since ')`)
+	b.wait("and so do the tab and the list", `document.title.startsWith('… Silent · ') && `+says+` === 'silent'`)
+}
