@@ -5,6 +5,9 @@
 // server's spool, an outbox is a directory with one file per event, written beside it and renamed into it: nobody needs
 // a lock to add one. The name says when the event came, how long it is, and how its delivery is called, so that one that
 // is delivered twice is stored once.
+//
+// Events wait as they came, secrets included, in files that only their owner can read, beside the transcripts in which the
+// agent itself keeps the same: only the server knows what is to be redacted, and needs the text as it came to know it again.
 package outbox
 
 import (

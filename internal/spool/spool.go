@@ -8,6 +8,10 @@
 // not synced: after a power cut some records may be read twice.
 //
 // One process at a time has a spool open; Open waits for its turn.
+//
+// What waits is what came, secrets included, in files that only their owner can read. It is redacted where everything is,
+// on its way into the store: keys are made of the text as it came, so that the same prompt is the same entry through every
+// door, and a place where redaction is switched off must find it as it came.
 package spool
 
 import (
