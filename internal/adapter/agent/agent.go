@@ -1,14 +1,14 @@
 // Package agent holds what the doors of coding agents share: how a session's steps are named, titled and typed, so
 // that one step seen through two doors (a hook, a transcript, telemetry) is one entry.
 //
-// A step's key is its session and the agent's own id of the call. Prompts and replies have no id that all doors know,
-// so their key is made of their text and of how often the session had it before.
+// A step's key is its session and the agent's own id of the call, and for an id that comes again how often it came.
+// Prompts and replies have no id that all doors know, so their key is made of their text and of how often their agent
+// had it before.
 package agent
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -56,13 +56,10 @@ func bounded(key string) string {
 // AgentKey names the entry of a sub-agent, the parent of its steps.
 func AgentKey(session, agentID string) string { return Key(session, "agent", agentID) }
 
-// TextKey names a prompt or reply: the nth one, from 1, with this text in its session.
-func TextKey(session, kind, text string, n int) string {
-	key := Key(session, kind, TextHash(text))
-	if n > 1 {
-		key = bounded(key + "." + strconv.Itoa(n))
-	}
-	return key
+// TextKey names a prompt or reply: the nth one, from 1, with this text of a sub-agent, or with an empty agent of the
+// session's own.
+func TextKey(session, agentID, kind, text string, n int) string {
+	return Nth(inAgent(session, agentID, kind, TextHash(text)), n)
 }
 
 // TextHash stands for a text in keys. White space around it does not count.
@@ -85,18 +82,18 @@ func FirstLine(s string, n int) string {
 	return strings.TrimSpace(string([]rune(worklog.Cut(s, 4*n))[:n-1])) + "…"
 }
 
-// Prompt returns the entry of the nth prompt with this text. The first of a conversation names it.
-func Prompt(session, text string, n int) worklog.Draft {
+// Prompt returns the entry of the nth prompt with this text to a sub-agent, or with an empty agent to the session's own. The first of a conversation names it.
+func Prompt(session, agentID, text string, n int) worklog.Draft {
 	title := orElse(FirstLine(text, promptChars), "(empty prompt)")
 	return worklog.Draft{
-		Conversation: Conversation(session), ConversationTitle: title, Key: TextKey(session, KindPrompt, text, n), Title: "Prompt: " + title, Details: text,
+		Conversation: Conversation(session), ConversationTitle: title, Key: TextKey(session, agentID, KindPrompt, text, n), Title: "Prompt: " + title, Details: text,
 	}
 }
 
-// Reply returns the entry of the nth answer of the agent with this text.
-func Reply(session, text string, n int) worklog.Draft {
+// Reply returns the entry of the nth answer with this text of a sub-agent, or with an empty agent of the session's own.
+func Reply(session, agentID, text string, n int) worklog.Draft {
 	return worklog.Draft{
-		Conversation: Conversation(session), Type: worklog.TypeAIResponse, Status: worklog.StatusSuccess, Key: TextKey(session, KindReply, text, n),
+		Conversation: Conversation(session), Type: worklog.TypeAIResponse, Status: worklog.StatusSuccess, Key: TextKey(session, agentID, KindReply, text, n),
 		Title: orElse(FirstLine(text, titleChars), "(empty reply)"), Details: text,
 	}
 }

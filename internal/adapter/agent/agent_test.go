@@ -91,10 +91,10 @@ func TestKeysAreTheSameForTheSameAndNeverTooLong(t *testing.T) {
 	if a, b := Key(long, "1"), Key(long, "2"); a == b || utf8.RuneCountInString(a) > worklog.MaxKeyChars || Key(long, "1") != a {
 		t.Errorf("%s %s", a, b)
 	}
-	if a, b := TextKey("s", KindPrompt, " go on\n", 1), TextKey("s", KindPrompt, "go on", 1); a != b || a == TextKey("s", KindReply, "go on", 1) || a == TextKey("s", KindPrompt, "go on", 2) {
+	if a, b := TextKey("s", "", KindPrompt, " go on\n", 1), TextKey("s", "", KindPrompt, "go on", 1); a != b || a == TextKey("s", "", KindReply, "go on", 1) || a == TextKey("s", "", KindPrompt, "go on", 2) {
 		t.Errorf("%s %s", a, b)
 	}
-	if k := TextKey(long, KindPrompt, "x", 12345); utf8.RuneCountInString(k) > worklog.MaxKeyChars {
+	if k := TextKey(long, "", KindPrompt, "x", 12345); utf8.RuneCountInString(k) > worklog.MaxKeyChars {
 		t.Error(k)
 	}
 }

@@ -22,6 +22,7 @@ const (
 // Call is one use of a tool.
 type Call struct {
 	Session string
+	Agent   string // the sub-agent that calls; empty: the session's own
 	ID      string // the agent's own name of the call
 	Tool    string
 	Input   json.RawMessage
@@ -33,7 +34,7 @@ func (c Call) Draft() worklog.Draft {
 	input := decode(c.Input)
 	fields, _ := input.(map[string]any)
 	d := worklog.Draft{
-		Conversation: Conversation(c.Session), Key: Key(c.Session, c.ID), Tool: c.Tool, Status: worklog.StatusWorking,
+		Conversation: Conversation(c.Session), Key: CallKey(c.Session, c.Agent, c.ID), Tool: c.Tool, Status: worklog.StatusWorking,
 		Type: typeOf(c.Tool, fields), Title: c.title(fields),
 	}
 	if input != nil {

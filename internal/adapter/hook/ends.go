@@ -51,7 +51,7 @@ func (x *Ends) Draft(e worklog.Entry) (worklog.Draft, bool) {
 	}
 	return worklog.Draft{
 		Conversation: x.Conversation(), Key: e.Key, Title: e.Title, Type: e.Type, Status: worklog.StatusWarning,
-		Metadata: worklog.Metadata{"no_result": true},
+		Metadata: worklog.Metadata{agent.NoResult: true},
 	}, true
 }
 

@@ -277,15 +277,15 @@ func (e *Event) end(d *worklog.Draft, response json.RawMessage) {
 func (e *Event) say(kind, text string) {
 	e.words = &words{id: e.promptID(), nth: 1}
 	e.words.of = func(nth int) worklog.Draft {
-		d := agent.Prompt(e.session(), text, nth)
+		d := agent.Prompt(e.session(), e.text("agent_id"), text, nth)
 		if kind == agent.KindReply {
-			d = agent.Reply(e.session(), text, nth)
+			d = agent.Reply(e.session(), e.text("agent_id"), text, nth)
 		}
 		switch {
 		case e.words.id == "": // no way to tell it from one with the same words
 			d.Key = ""
 		case nth > maxTwins:
-			d.Key = agent.Key(e.session(), kind, agent.TextHash(text), e.words.id)
+			d.Key = agent.Key(agent.TextKey(e.session(), e.text("agent_id"), kind, text, 1), e.words.id)
 		}
 		agent.Note(&d, "prompt_id", e.words.id)
 		return d

@@ -140,6 +140,16 @@ func TestSubAgentsHaveARowOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestWhatASubAgentSaysIsNotWhatAnotherOneSays(t *testing.T) {
+	t.Parallel()
+	done := `,"last_assistant_message":"Done."`
+	for id, rest := range map[string]string{"": done, "a1": done + `,"agent_id":"a1"`} {
+		if d := only(t, event(t, "Stop", rest)); d.Key != agent.TextKey("s", id, agent.KindReply, "Done.", 1) {
+			t.Errorf("%q: %s", id, d.Key)
+		}
+	}
+}
+
 func TestTheSameWordsOfAnotherPromptAreAnotherEntry(t *testing.T) {
 	t.Parallel()
 	e := event(t, "UserPromptSubmit", `,"prompt":"go on"`)

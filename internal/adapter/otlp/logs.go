@@ -96,12 +96,20 @@ func (e *event) put(d worklog.Draft) {
 	e.batch.add(d, nil)
 }
 
+// agentID is the sub-agent that the event comes from; empty: the session's own, or the agent does not say.
+func (e *event) agentID() string {
+	if e.source != agent.SourceClaudeCode {
+		return ""
+	}
+	return e.first("agent_id", "agent.id")
+}
+
 func (e *event) common(d *worklog.Draft) {
 	d.Source = e.source
 	if e.session != "" {
 		d.Conversation = agent.Conversation(e.session)
 	}
-	if id := e.first("agent_id", "agent.id"); id != "" && e.source == agent.SourceClaudeCode && d.Parent == "" && d.Key != agent.AgentKey(e.session, id) {
+	if id := e.agentID(); id != "" && d.Parent == "" && d.Key != agent.AgentKey(e.session, id) {
 		d.Parent = agent.AgentKey(e.session, id)
 	}
 	agent.Note(d, "model", e.first(modelNames()...))
@@ -121,7 +129,7 @@ func (e *event) info(title, more string) {
 
 // say adds a prompt or reply. Prompt ids of Claude Code are those of its hooks.
 func (e *event) say(kind, text, id string) {
-	w := &words{session: e.session, kind: kind, text: text, at: e.at, event: orElse(id, e.id()), prompt: e.first("prompt.id")}
+	w := &words{session: e.session, agent: e.agentID(), kind: kind, text: text, at: e.at, event: orElse(id, e.id()), prompt: e.first("prompt.id")}
 	if e.session == "" {
 		e.batch.skip(kind + " of no session")
 		return

@@ -14,13 +14,14 @@ const (
 	// sameMoment is how far apart two doors see the same words said.
 	sameMoment = 2 * time.Minute
 	// eventID and promptID are where the metadata of a prompt or reply says which one it is.
-	eventID  = "event_id"
+	eventID  = agent.EventID
 	promptID = "prompt_id"
 )
 
 // words are a prompt or reply. Nothing but its text tells which entry it is, see [Entry.Again].
 type words struct {
 	session, kind, text string
+	agent               string // the sub-agent that says it; empty: the session's own
 	event, prompt       string // ids
 	at                  time.Time
 	nth                 int
@@ -35,19 +36,19 @@ func (b *Batch) say(w *words) {
 		b.skip(w.kind + " without its text")
 		return
 	}
-	first := agent.TextKey(w.session, w.kind, w.text, 1)
+	first := agent.TextKey(w.session, w.agent, w.kind, w.text, 1)
 	b.said[first]++
 	w.nth = min(b.said[first], maxTwins)
 	b.add(w.draft(), w)
 }
 
 func (w *words) draft() worklog.Draft {
-	d := agent.Prompt(w.session, w.text, w.nth)
+	d := agent.Prompt(w.session, w.agent, w.text, w.nth)
 	if w.kind == agent.KindReply {
-		d = agent.Reply(w.session, w.text, w.nth)
+		d = agent.Reply(w.session, w.agent, w.text, w.nth)
 	}
 	if w.nth > maxTwins {
-		d.Key = agent.Key(w.session, w.kind, agent.TextHash(w.text), w.event)
+		d.Key = agent.Key(agent.TextKey(w.session, w.agent, w.kind, w.text, 1), w.event)
 	}
 	if !w.at.IsZero() {
 		at := w.at

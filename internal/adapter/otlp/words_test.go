@@ -71,7 +71,7 @@ func TestTheSameWordsSaidTwiceAreTwoEntriesAndSentTwiceOne(t *testing.T) {
 func TestWordsOfAnotherDoorAreRecognised(t *testing.T) {
 	t.Parallel()
 	hook := func(n notebook, nth int, prompt string, at time.Time) {
-		d := agent.Reply("s", "Let me look.", nth)
+		d := agent.Reply("s", "", "Let me look.", nth)
 		agent.Note(&d, promptID, prompt)
 		d.LoggedAt = &at
 		n.append(d)
@@ -109,5 +109,13 @@ func TestWordsWhoseTimeCanNotBeTrueAreStoredOnce(t *testing.T) {
 	}
 	if len(n) != 1 {
 		t.Errorf("%d entries", len(n))
+	}
+}
+
+func TestAReplyOfASubAgentIsThatOfItsTranscript(t *testing.T) {
+	t.Parallel()
+	d := one(t, record("claude_code.assistant_response", "response", "Done.", "agent_id", "a1"))
+	if d.Key != agent.TextKey("s", "a1", agent.KindReply, "Done.", 1) || d.Parent != "s/agent/a1" {
+		t.Errorf("%+v", d)
 	}
 }

@@ -74,7 +74,8 @@ type claudeLine struct {
 	at       time.Time
 	replaced bool
 	session  string
-	parent   string // the key of the sub-agent it belongs to
+	agent    string // the id of the sub-agent it belongs to
+	parent   string // the key of that
 }
 
 type claudeMessage struct {
@@ -185,7 +186,7 @@ func (c *claude) helper(l *claudeLine) {
 			c.roots[l.UUID] = id
 		}
 	}
-	l.parent = agent.AgentKey(l.session, id)
+	l.agent, l.parent = id, agent.AgentKey(l.session, id)
 	s := c.helpers[l.parent]
 	if s == nil {
 		s = c.put(l, worklog.Draft{Title: "Subagent", Key: l.parent, Parent: c.agents.callers[l.parent], Status: worklog.StatusWorking, StartedAt: &l.at})
@@ -240,7 +241,7 @@ func (c *claude) reply(l *claudeLine, model, text string) {
 		c.put(l, worklog.Draft{Type: worklog.TypeError, Status: worklog.StatusError, Title: text, Details: text, Key: agent.Key(l.session, l.UUID)})
 		return
 	}
-	d := agent.Reply(l.session, text, c.nth(l.session, agent.KindReply, text))
+	d := agent.Reply(l.session, l.agent, text, c.nth(l.session, l.agent, agent.KindReply, text))
 	agent.Note(&d, "model", model)
 	c.put(l, d)
 }

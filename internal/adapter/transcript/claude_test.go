@@ -47,7 +47,7 @@ func TestAStepIsOneRowWithItsTimes(t *testing.T) {
 		!call.StartedAt.Equal(second(1)) || !call.EndedAt.Equal(second(2)) || call.Metadata["cwd"] != "/w" {
 		t.Errorf("%+v", call)
 	}
-	if say.Type != worklog.TypeAIResponse || say.Title != "Done." || say.Metadata["model"] != "m" || say.Key != agent.TextKey("s", agent.KindReply, "Done.\nReally.", 1) {
+	if say.Type != worklog.TypeAIResponse || say.Title != "Done." || say.Metadata["model"] != "m" || say.Key != agent.TextKey("s", "", agent.KindReply, "Done.\nReally.", 1) {
 		t.Errorf("%+v", say)
 	}
 }
@@ -115,6 +115,21 @@ func TestSubAgentsStandUnderTheirCall(t *testing.T) {
 	}
 	if r := parseClaude(t, []byte(old)).rows; len(r) != 3 || r[0].Draft.Key != "s/agent/u1" || r[2].Draft.Parent != "s/agent/u1" {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestEqualRepliesOfTwoAgentsAreTwoRows(t *testing.T) {
+	t.Parallel()
+	agents, keys := NewAgents(), map[string]string{}
+	for _, id := range []string{"", `"isSidechain":true,"agentId":"a1",`, `"isSidechain":true,"agentId":"a2",`} {
+		for _, row := range parse(t, New(ClaudeCode, Options{Agents: agents, Now: now()}), claudeText(id+sayLine)).rows {
+			if d := row.Draft; d.Type == worklog.TypeAIResponse {
+				keys[d.Key] = d.Parent
+			}
+		}
+	}
+	if len(keys) != 3 || keys[agent.TextKey("s", "a1", agent.KindReply, "Done.\nReally.", 1)] != "s/agent/a1" || keys[agent.TextKey("s", "", agent.KindReply, "Done.\nReally.", 1)] != "" {
+		t.Errorf("%v", keys)
 	}
 }
 

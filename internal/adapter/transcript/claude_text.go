@@ -86,7 +86,7 @@ func (c *claude) prompt(l *claudeLine, text string) {
 		c.skip("prompt that was queued")
 		return
 	}
-	c.put(l, agent.Prompt(l.session, text, c.nth(l.session, agent.KindPrompt, text)))
+	c.put(l, agent.Prompt(l.session, "", text, c.nth(l.session, "", agent.KindPrompt, text)))
 }
 
 func (c *claude) queueOperation(l *claudeLine) {

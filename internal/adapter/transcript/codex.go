@@ -179,7 +179,7 @@ func (c *codex) words(kind, channel, text string, at time.Time, replaced bool) {
 		c.skip("empty message")
 		return
 	}
-	key := agent.TextKey(c.session, kind, text, 1)
+	key := agent.TextKey(c.session, "", kind, text, 1)
 	c.saidSoFar = agent.TextHash(c.saidSoFar + text)
 	c.said[channel+key]++
 	n := c.said[channel+key]
@@ -188,9 +188,9 @@ func (c *codex) words(kind, channel, text string, at time.Time, replaced bool) {
 		return
 	}
 	c.seen[key] = n
-	d := agent.Prompt(c.session, text, n)
+	d := agent.Prompt(c.session, "", text, n)
 	if kind == agent.KindReply {
-		d = agent.Reply(c.session, text, n)
+		d = agent.Reply(c.session, "", text, n)
 		agent.Note(&d, "model", c.model)
 	}
 	c.put(d, at, replaced)

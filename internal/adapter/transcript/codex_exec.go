@@ -61,7 +61,7 @@ func (c *codex) failed(message string, at time.Time, replaced bool) {
 	}
 	c.lastError = message
 	d := worklog.Draft{Title: orElse(agent.FirstLine(message, 200), "The turn failed"), Details: message, Type: worklog.TypeError, Status: worklog.StatusError}
-	d.Key = agent.Key(c.session, "failed", c.saidSoFar, agent.TextHash(message), fmt.Sprint(c.nth(c.session, "failed", message)))
+	d.Key = agent.Key(c.session, "failed", c.saidSoFar, agent.TextHash(message), fmt.Sprint(c.nth(c.session, "", "failed", message)))
 	c.put(d, at, replaced)
 }
 

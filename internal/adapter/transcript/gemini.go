@@ -109,9 +109,9 @@ func (g *gemini) message(raw json.RawMessage) {
 	var d worklog.Draft
 	switch m.Type {
 	case "user":
-		d = agent.Prompt(g.session, text, g.times(m.ID, agent.KindPrompt, text))
+		d = agent.Prompt(g.session, "", text, g.times(m.ID, agent.KindPrompt, text))
 	case "gemini":
-		d = agent.Reply(g.session, text, g.times(m.ID, agent.KindReply, text))
+		d = agent.Reply(g.session, "", text, g.times(m.ID, agent.KindReply, text))
 		agent.Note(&d, "model", m.Model)
 	case "info", "warning", "error":
 		d = worklog.Draft{Conversation: agent.Conversation(g.session), Title: agent.FirstLine(text, 200), Details: text, Key: agent.Key(g.session, m.ID), Status: worklog.Status(m.Type)}
@@ -136,12 +136,12 @@ func (g *gemini) message(raw json.RawMessage) {
 
 // times says which one of its text a message is. One that is written again, with more in it, is the same.
 func (g *gemini) times(id, kind, text string) int {
-	key := agent.TextKey(g.session, kind, text, 1)
+	key := agent.TextKey(g.session, "", kind, text, 1)
 	if id != "" && g.shown[id] == key {
 		return g.seen[key]
 	}
 	g.shown[id] = key
-	return g.nth(g.session, kind, text)
+	return g.nth(g.session, "", kind, text)
 }
 
 // call is a use of a tool: it began when the model asked for it, and its own time is that of its end.

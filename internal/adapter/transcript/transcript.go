@@ -300,9 +300,9 @@ func (t *track) complete(s *step) {
 	t.bytes += len(s.row.Draft.Details)
 }
 
-// nth counts a text of a session: 1 for the first.
-func (t *track) nth(session, kind, text string) int {
-	key := agent.TextKey(session, kind, text, 1)
+// nth counts a text of an agent: 1 for the first.
+func (t *track) nth(session, agentID, kind, text string) int {
+	key := agent.TextKey(session, agentID, kind, text, 1)
 	t.seen[key]++
 	return t.seen[key]
 }
@@ -350,7 +350,7 @@ func (t *track) rest() (rows []Row) {
 		if s.waiting && t.now.Sub(last) > aliveFor {
 			d := &s.row.Draft
 			d.Status = worklog.StatusWarning
-			agent.Note(d, "no_result", true)
+			agent.Note(d, agent.NoResult, true)
 		}
 		rows = append(rows, t.release(s))
 	}
