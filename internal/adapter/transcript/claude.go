@@ -215,12 +215,13 @@ func (c *claude) blocks(l *claudeLine) (claudeMessage, []claudeBlock) {
 
 func (c *claude) assistant(l *claudeLine) {
 	m, list := c.blocks(l)
-	for _, b := range list {
+	for i, b := range list {
 		switch b.Type {
 		case "text":
 			c.reply(l, m.Model, b.Text)
 		case "tool_use", "server_tool_use", "mcp_tool_use":
 			d := agent.Call{Session: l.session, ID: b.ID, Tool: b.Name, Input: b.Input, Dir: l.Dir}.Draft()
+			d.Key = c.called(l.session, c.use(l, b.ID, i))
 			c.common(l, &d)
 			c.begin(d, l.at, l.replaced)
 		default:
@@ -246,9 +247,14 @@ func (c *claude) reply(l *claudeLine, model, text string) {
 	c.put(l, d)
 }
 
-// result completes a call.
-func (c *claude) result(l *claudeLine, b claudeBlock, alone bool) {
-	d := worklog.Draft{Conversation: agent.Conversation(l.session), Key: agent.Key(l.session, b.ToolUseID), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
+// use is the call of the ith block of a line.
+func (c *claude) use(l *claudeLine, id string, i int) use {
+	return use{id: id, agent: l.agent, mark: fmt.Sprint(orElse(l.UUID, fmt.Sprint("line ", c.line)), " ", i)}
+}
+
+// result completes the call of the ith block of a line.
+func (c *claude) result(l *claudeLine, b claudeBlock, i int, alone bool) {
+	d := worklog.Draft{Conversation: agent.Conversation(l.session), Key: c.answered(l.session, c.use(l, b.ToolUseID, i)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
 	d.Details = agent.Output(b.Content)
 	if b.IsError {
 		d.Status = worklog.StatusError

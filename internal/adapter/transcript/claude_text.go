@@ -21,10 +21,10 @@ func (c *claude) user(l *claudeLine) {
 			results++
 		}
 	}
-	for _, b := range list {
+	for i, b := range list {
 		switch {
 		case b.Type == "tool_result":
-			c.result(l, b, results == 1)
+			c.result(l, b, i, results == 1)
 		case l.Meta || b.Type != "text" || strings.TrimSpace(b.Text) == "":
 			c.skip("user " + b.Type + " without words")
 		case l.CompactSummary:

@@ -3,6 +3,7 @@ package transcript
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -148,11 +149,12 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 				input = other
 			}
 		}
-		d := agent.Call{Session: c.session, ID: orElse(p.CallID, p.ID), Tool: orElse(p.Name, strings.TrimSuffix(p.Type, "_call")), Input: unwrapped(input), Dir: c.dir}.Draft()
+		d := agent.Call{Session: c.session, ID: p.callID(), Tool: orElse(p.Name, strings.TrimSuffix(p.Type, "_call")), Input: unwrapped(input), Dir: c.dir}.Draft()
+		d.Key = c.called(c.session, c.use(p, "item", at, replaced))
 		c.common(&d)
 		c.begin(d, at, replaced)
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
-		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: agent.Key(c.session, orElse(p.CallID, p.ID)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
+		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: c.answered(c.session, c.use(p, "item", at, replaced)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
 		d.Details = agent.Output(unwrapped(p.Output))
 		if agent.Failed(p.Output) {
 			d.Status = worklog.StatusError
@@ -161,6 +163,17 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 	default:
 		c.skip(p.Type)
 	}
+}
+
+func (p codexPayload) callID() string { return orElse(p.CallID, p.ID) }
+
+// use is the call that a payload tells of. Nothing but its time and what it says tells it from another one.
+func (c *codex) use(p codexPayload, channel string, at time.Time, replaced bool) use {
+	u := use{id: p.callID(), channel: channel, mark: fmt.Sprint(channel, " line ", c.line)}
+	if !replaced && u.id != "" {
+		u.mark = fmt.Sprint(channel, at.UnixNano(), string(p.Arguments), string(p.Input), string(p.Action), string(p.Output), string(p.Command), p.Aggregated)
+	}
+	return u
 }
 
 // unwrapped is the JSON object that a text holds, or the text as it is.

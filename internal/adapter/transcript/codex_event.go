@@ -76,7 +76,8 @@ func (c *codex) event(p codexPayload, at time.Time, replaced bool) {
 	case "exec_approval_request", "apply_patch_approval_request":
 		d := c.call(p)
 		d.Title, d.Type, d.Status, d.Details = "Asks for permission: "+d.Title, worklog.TypeInfo, worklog.StatusWarning, p.Reason
-		d.Parent, d.Key = d.Key, agent.Key(c.session, p.CallID, "permission")
+		d.Parent = c.current(c.session, c.use(p, "event", at, replaced))
+		d.Key = agent.Key(d.Parent, "permission")
 		c.put(d, at, replaced)
 	default:
 		c.step(p, at, replaced)
@@ -88,10 +89,17 @@ func (c *codex) step(p codexPayload, at time.Time, replaced bool) {
 	switch p.Type {
 	case "exec_command_begin", "patch_apply_begin", "mcp_tool_call_begin", "web_search_begin":
 		d := c.call(p)
+		d.Key = c.called(c.session, c.use(p, "event", at, replaced))
 		c.common(&d)
 		c.begin(d, at, replaced)
 	case "exec_command_end", "patch_apply_end", "mcp_tool_call_end", "web_search_end":
-		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: agent.Key(c.session, p.CallID), Type: worklog.TypeToolCall}
+		d := worklog.Draft{Type: worklog.TypeToolCall}
+		key := c.answered(c.session, c.use(p, "event", at, replaced))
+		if c.open[key] == nil { // what began it is not in this file
+			d = c.call(p)
+		}
+		d.Key = key
+		c.common(&d)
 		d.Status, d.Details = p.outcome()
 		c.end(d, at, replaced)
 	default:
@@ -101,7 +109,7 @@ func (c *codex) step(p codexPayload, at time.Time, replaced bool) {
 
 // call is the entry of a call that an event announces.
 func (c *codex) call(p codexPayload) worklog.Draft {
-	x := agent.Call{Session: c.session, ID: p.CallID, Dir: orElse(p.Dir, c.dir)}
+	x := agent.Call{Session: c.session, ID: p.callID(), Dir: orElse(p.Dir, c.dir)}
 	switch {
 	case p.Changes != nil:
 		files := slices.Sorted(maps.Keys(p.Changes))
@@ -114,7 +122,7 @@ func (c *codex) call(p codexPayload) worklog.Draft {
 	case len(p.Command) > 0:
 		x.Tool, x.Input = "shell", inputOf("command", p.Command)
 	default:
-		x.Tool = strings.TrimSuffix(p.Type, "_begin")
+		x.Tool = strings.TrimSuffix(strings.TrimSuffix(p.Type, "_begin"), "_end")
 	}
 	return x.Draft()
 }

@@ -3,6 +3,7 @@ package transcript
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/worklogdev/worklog/internal/adapter/agent"
@@ -127,10 +128,11 @@ func (g *gemini) message(raw json.RawMessage) {
 	default:
 		g.add(d, at, replaced)
 	}
-	for _, raw := range m.ToolCalls {
+	for i, raw := range m.ToolCalls {
 		var c geminiCall
 		_ = json.Unmarshal(raw, &c)
-		g.call(c, m.Timestamp)
+		key := g.called(g.session, use{id: c.ID, mark: fmt.Sprint(orElse(m.ID, fmt.Sprint("line ", g.line, " ", m.Timestamp)), " ", i)})
+		g.call(c, key, m.Timestamp)
 	}
 }
 
@@ -145,11 +147,11 @@ func (g *gemini) times(id, kind, text string) int {
 }
 
 // call is a use of a tool: it began when the model asked for it, and its own time is that of its end.
-func (g *gemini) call(c geminiCall, asked string) {
+func (g *gemini) call(c geminiCall, key, asked string) {
 	begin, replaced := g.at(asked)
 	end, _ := g.at(orElse(c.Timestamp, asked))
 	d := agent.Call{Session: g.session, ID: c.ID, Tool: c.Name, Input: c.Args}.Draft()
-	d.StartedAt = &begin
+	d.Key, d.StartedAt = key, &begin
 	switch c.Status {
 	case "success":
 		d.Status = worklog.StatusSuccess
@@ -167,9 +169,7 @@ func (g *gemini) call(c geminiCall, asked string) {
 		g.end(d, end, replaced)
 	default:
 		d.EndedAt, d.Details = &end, g.output(c)
-		if len(g.ended) < maxEnded {
-			g.ended[d.Key] = true
-		}
+		g.over(d.Key)
 		g.add(d, begin, replaced)
 	}
 }

@@ -121,58 +121,6 @@ func New(f Format, o Options) Parser {
 	return nil
 }
 
-// Detect finds the format by the beginning of a file; it may end anywhere. Unknown is too little to tell.
-func Detect(head []byte) Format {
-	if f := formatOf(topKeys(head)); f != Unknown { // an object may be written over several lines
-		return f
-	}
-	for line := range bytes.Lines(head) {
-		if f := formatOf(topKeys(line)); f != Unknown {
-			return f
-		}
-	}
-	return Unknown
-}
-
-// formatOf finds the format by the names of an object's fields.
-func formatOf(keys []string) Format {
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
-	}
-	switch {
-	case has("title", "seq"):
-		return NDJSON
-	case has("sessionId") && has("projectHash", "messages"):
-		return Gemini
-	case has("type") && has("payload", "thread_id", "item"), has("ts") && has("dir") && has("kind"), has("id") && has("msg"):
-		return Codex
-	case has("type") && has("sessionId", "uuid", "leafUuid", "messageId", "parentUuid"), has("parentUuid") && has("sessionId"):
-		return ClaudeCode
-	}
-	return Unknown
-}
-
-// topKeys returns the names of the fields of a JSON object as far as it goes.
-func topKeys(line []byte) (keys []string) {
-	dec := json.NewDecoder(bytes.NewReader(line))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil
-	}
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return keys
-		}
-		keys = append(keys, name)
-		var skipped json.RawMessage
-		if dec.Decode(&skipped) != nil {
-			return keys
-		}
-	}
-	return keys
-}
-
 // step is a draft on its way out.
 type step struct {
 	row     Row
@@ -189,6 +137,7 @@ type track struct {
 	bytes  int              // of the queue's details
 	open   map[string]*step // by key, the calls without a result
 	ended  map[string]bool  // by key, the calls that have one
+	uses   map[string]*uses // by key of the first, the calls whose id comes again
 	seen   map[string]int   // by key of the first, how often a text came
 	kinds  map[string]int
 	last   time.Time // of the lines so far
@@ -197,7 +146,7 @@ type track struct {
 }
 
 func newTrack(o Options, source string) track {
-	t := track{now: o.Now, source: source, mtime: o.Modified, open: map[string]*step{}, ended: map[string]bool{}, seen: map[string]int{}, kinds: map[string]int{}}
+	t := track{now: o.Now, source: source, mtime: o.Modified, open: map[string]*step{}, ended: map[string]bool{}, uses: map[string]*uses{}, seen: map[string]int{}, kinds: map[string]int{}}
 	if !agent.Believable(t.mtime, t.now) {
 		t.mtime = t.now
 	}
@@ -271,13 +220,11 @@ func (t *track) end(d worklog.Draft, at time.Time, replaced bool) {
 		return
 	case s == nil:
 		d.Title, d.EndedAt = orElse(d.Title, "Result of a call that is not in this file"), &at
+		t.over(d.Key)
 		t.add(d, at, replaced)
 		return
 	}
-	delete(t.open, d.Key)
-	if len(t.ended) < maxEnded {
-		t.ended[d.Key] = true
-	}
+	t.over(d.Key)
 	known := &s.row.Draft
 	t.bytes -= len(known.Details)
 	known.Status, known.Details = d.Status, worklog.CutDetails(d.Details)
@@ -285,9 +232,19 @@ func (t *track) end(d worklog.Draft, at time.Time, replaced bool) {
 		known.EndedAt = &at
 	}
 	for k, v := range d.Metadata {
-		agent.Note(known, k, v)
+		if known.Metadata[k] == nil {
+			agent.Note(known, k, v)
+		}
 	}
 	t.complete(s)
+}
+
+// over remembers that a call has its result.
+func (t *track) over(key string) {
+	delete(t.open, key)
+	if len(t.ended) < maxEnded {
+		t.ended[key] = true
+	}
 }
 
 // complete lets a step go. One that left while it was running is completed by its key.
