@@ -88,6 +88,9 @@ func (a *API) export(c echo.Context, field string, decode decodeOTLP) error {
 	if err := a.joinTraces(c.Request().Context(), p, batch.Joins); err != nil {
 		return err
 	}
+	if err := batch.Number(a.hooks.Find(c.Request().Context(), p)); err != nil {
+		return err
+	}
 	if err := a.appendOTLP(c.Request().Context(), p, batch.Entries, &result); err != nil {
 		return err
 	}

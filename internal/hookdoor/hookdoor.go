@@ -135,6 +135,9 @@ func named(delivery string) string {
 // keep stores an event: first what it says, then what follows from it.
 func (d *Door) keep(ctx context.Context, p *account.Principal, m ingest.Manner, event *hook.Event) (err error) {
 	m.AskedAt, m.Move = event.AskedAt, moveOf(event)
+	if err := event.Number(d.Find(ctx, p)); err != nil {
+		return err
+	}
 	drafts := event.Drafts
 	if event.Ask != nil {
 		if drafts, m, err = d.ask(ctx, p, m, event); err != nil {
@@ -158,6 +161,25 @@ func (d *Door) keep(ctx context.Context, p *account.Principal, m ingest.Manner, 
 		return d.answer(ctx, p, m, event)
 	}
 	return nil
+}
+
+// Find returns how to look up p's entries by the keys that adapters give them, for doors that have to know what is stored
+// before they can name a step.
+func (d *Door) Find(ctx context.Context, p *account.Principal) func(keys []string) (map[string]worklog.Entry, error) {
+	return func(keys []string) (map[string]worklog.Entry, error) {
+		stored := make([]string, len(keys))
+		adapters := make(map[string]string, len(keys))
+		for i, key := range keys {
+			stored[i] = d.ingest.Key(key)
+			adapters[stored[i]] = key
+		}
+		rows, err := d.store.ByKeys(ctx, p.User.ID, stored)
+		found := make(map[string]worklog.Entry, len(rows))
+		for i := range rows {
+			found[adapters[rows[i].Key]] = rows[i].Entry
+		}
+		return found, err
+	}
 }
 
 // endSteps ends what can not be running any more. These ends are inferred: one that is reported after all wins.

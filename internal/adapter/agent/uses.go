@@ -34,12 +34,12 @@ const (
 )
 
 // Counted reports whether an id of a call may come again in its session, for another call: it only counts, like call_0 or
-// functions.dig:3, or there is none.
+// functions.dig:3, or there is none. What begins as Anthropic's ids do is unique.
 func Counted(id string) bool {
 	i := strings.LastIndexAny(id, "_-:") + 1
 	prefix, digits := id[:i], id[i:]
 	counts := digits != "" && len(digits) <= shortDigits && strings.Trim(digits, "0123456789") == "" && !strings.ContainsAny(prefix, "0123456789")
-	return id == "" || counts
+	return id == "" || counts && prefix != "toolu_"
 }
 
 // CallKey names the first call of that id. What only counts is unique to its agent at best.
@@ -151,6 +151,8 @@ func (u *Uses) end(d *worklog.Draft, at time.Time, running time.Duration) {
 			return 0
 		case known != nil && event != nil, at.Before(begin(e).Add(-sameStep)):
 			return never
+		case isOpen(e) && at.Before(begin(e)): // by the clock of one of the two
+			return begin(e).Sub(at)
 		case isOpen(e):
 			return running
 		case from.After(e.EndedAt.Add(sameStep)):

@@ -68,6 +68,7 @@ func TestTimeTellsTheUsesOfOneIdApart(t *testing.T) {
 		"a concluded end yields":                    {[]worklog.Entry{done, guess}, (*Uses).Ended, at(60), "k.2"},
 		"an end is told by another door":            {[]worklog.Entry{done, runs}, (*Uses).Told, at(10.3), "k"},
 		"the end of what runs is told":              {[]worklog.Entry{done, runs}, (*Uses).Told, at(13), "k.2"},
+		"an end before what runs has begun":         {[]worklog.Entry{done, runs}, (*Uses).Ended, at(10.1), "k"},
 		"an end of which nobody knows":              {[]worklog.Entry{done}, (*Uses).Ended, at(20), "k.2"},
 		"another record of the same exporter":       {[]worklog.Entry{other}, (*Uses).Told, at(10), "k.2"},
 		"a record of the time before all that runs": {[]worklog.Entry{runs}, (*Uses).Told, at(5), "k.2"},
@@ -115,7 +116,7 @@ func TestAnIdThatOnlyCountsIsUniqueToItsAgentAtBest(t *testing.T) {
 	t.Parallel()
 	for id, key := range map[string]string{
 		"call_0": "s/from/a1/call_0", "functions.dig:3": "s/from/a1/functions.dig:3", "": "s/from/a1/call", "toolu_01922Am8eRLCqP7gtghCprXU": "s/toolu_01922Am8eRLCqP7gtghCprXU",
-		"D681PevKs": "s/D681PevKs", "12345": "s/12345", "12": "s/from/a1/12",
+		"D681PevKs": "s/D681PevKs", "PevKsabc12": "s/PevKsabc12", "call_P09kjRKHTTJA02oB9HIe4u5t": "s/call_P09kjRKHTTJA02oB9HIe4u5t", "f7633853-1": "s/f7633853-1", "12345": "s/12345", "toolu_1": "s/toolu_1", "12": "s/from/a1/12",
 	} {
 		if got := CallKey("s", "a1", id); got != key {
 			t.Errorf("%q: %s, want %s", id, got, key)

@@ -73,10 +73,10 @@ func plain(v any) (out any) {
 
 // permission is PermissionRequest. With the call's id, it is a word of that step.
 func (e *Event) permission() {
-	c := agent.Call{Session: e.session(), ID: e.first("tool_use_id", "call_id"), Tool: e.text("tool_name"), Input: e.fields["tool_input"], Dir: e.text("cwd")}
+	c := e.call(e.first("tool_use_id", "call_id"))
 	d := c.Draft()
 	if c.ID != "" {
-		e.AskedAt = e.now
+		e.AskedAt, e.counted = e.now, agent.Counted(c.ID)
 		e.Drafts = append(e.Drafts, d)
 		return
 	}

@@ -20,6 +20,8 @@ import (
 const (
 	// maxTwins is how often the same words are looked for under the next key, see [Event.Again].
 	maxTwins = 8
+	// newestUses is how many calls of one id an event may be about.
+	newestUses = 16
 	// shownJSON is how much of an event that is not known is shown.
 	shownJSON = 8 << 10
 )
@@ -42,6 +44,7 @@ type Event struct {
 	now      time.Time
 	replaced bool // the time that the event names can not be true: now is when it was received
 	words    *words
+	counted  bool // the id of its call may have been that of another one before, see [Event.Number]
 }
 
 // words are a prompt or reply. Nothing but its text tells which entry it is, see [Event.Again].
@@ -221,8 +224,8 @@ func (e *Event) info(title, more, name string) {
 // step is a call of a tool: it begins, or ends in one of several ways, always under the same key.
 func (e *Event) step() {
 	id := e.first("tool_use_id", "call_id")
-	c := agent.Call{Session: e.session(), ID: id, Tool: e.text("tool_name"), Input: e.fields["tool_input"], Dir: e.text("cwd")}
-	d := c.Draft()
+	d := e.call(id).Draft()
+	e.counted = id != "" && agent.Counted(id)
 	if id == "" { // nothing tells which beginning belongs to which end: the step is shown when it has ended
 		if e.Name == "PreToolUse" {
 			return
@@ -254,6 +257,29 @@ func (e *Event) step() {
 	}
 	e.end(&d, response)
 	e.Drafts = append(e.Drafts, d)
+}
+
+func (e *Event) call(id string) agent.Call {
+	return agent.Call{Session: e.session(), Agent: e.text("agent_id"), ID: id, Tool: e.text("tool_name"), Input: e.fields["tool_input"], Dir: e.text("cwd")}
+}
+
+// Number finds out which of the calls an event is about whose agent gives all of them the same id. It comes before the
+// drafts are stored; find returns entries by their keys.
+func (e *Event) Number(find func(keys []string) (map[string]worklog.Entry, error)) error {
+	if !e.counted || len(e.Drafts) == 0 {
+		return nil
+	}
+	d := &e.Drafts[0]
+	u, err := agent.LoadUses(d.Key, newestUses, find)
+	switch {
+	case err != nil:
+		return err
+	case e.Name == "PreToolUse":
+		u.Begun(d, e.now)
+	default:
+		u.Ended(d, e.now)
+	}
+	return nil
 }
 
 // end says when a step ended and, when the agent knows how long it took, when it began.

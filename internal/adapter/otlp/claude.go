@@ -83,15 +83,12 @@ func (e *event) claudeResult() {
 // denied is a call that was not allowed.
 func (e *event) denied() {
 	c := agent.Call{ID: e.first(callNames()...), Tool: e.first("tool_name", "function_name"), Input: jsonOf(e.first("tool_input", "tool_parameters", "arguments", "function_args"))}
-	c.Session = e.session
+	c.Session, c.Agent = e.session, e.agentID()
 	d := c.Draft()
-	if c.ID == "" {
-		d.Key = ""
-	}
 	d.Status, d.Details = worklog.StatusWarning, "Rejected by "+orElse(e.first("source"), "the user")
 	between(&d, e.at, -1)
 	agent.Note(&d, "denied", true)
-	e.put(d)
+	e.putCall(d, c.ID)
 }
 
 func (e *event) claudeSubagent() {

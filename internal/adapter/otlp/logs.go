@@ -96,6 +96,19 @@ func (e *event) put(d worklog.Draft) {
 	e.batch.add(d, nil)
 }
 
+// putCall takes a draft of a call that has that id.
+func (e *event) putCall(d worklog.Draft, id string) {
+	if id == "" || e.session == "" {
+		d.Key = ""
+	}
+	counted := d.Key != "" && agent.Counted(id)
+	if counted {
+		agent.Note(&d, eventID, e.id())
+	}
+	e.put(d)
+	e.batch.Entries[len(e.batch.Entries)-1].counted = counted
+}
+
 // agentID is the sub-agent that the event comes from; empty: the session's own, or the agent does not say.
 func (e *event) agentID() string {
 	if e.source != agent.SourceClaudeCode {
@@ -152,11 +165,8 @@ func (f facts) usage(d *worklog.Draft) {
 
 // call adds a call of a tool that has ended.
 func (e *event) call(c agent.Call, status worklog.Status, details string) {
-	c.Session = e.session
+	c.Session, c.Agent = e.session, e.agentID()
 	d := c.Draft()
-	if c.ID == "" || e.session == "" {
-		d.Key = ""
-	}
 	if e.session == "" {
 		d.Conversation = ""
 	}
@@ -167,7 +177,7 @@ func (e *event) call(c agent.Call, status worklog.Status, details string) {
 	}
 	between(&d, e.at, ms)
 	e.note(&d, "error_type", "error.type", "decision_source", "decision_type", "decision", "mcp_server", "mcp_server_name", "tool_type")
-	e.put(d)
+	e.putCall(d, c.ID)
 }
 
 // succeeded reads how an event says that it went well.

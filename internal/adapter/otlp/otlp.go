@@ -29,6 +29,8 @@ const (
 	maxNotes = 60
 	// maxNoteBytes bounds all of them together: there must be room for what the call was given.
 	maxNoteBytes = 24 << 10
+	// newestUses is how many calls of one id a record may be about, besides those of its own request.
+	newestUses = 16
 	// sourcePrefix comes before the name of a service that is none of the known agents.
 	sourcePrefix = "otel:"
 )
@@ -37,9 +39,10 @@ const (
 type Entry struct {
 	Draft worklog.Draft
 
-	words *words
-	now   time.Time
-	late  bool // about a row of an earlier request: no record of this one
+	words   *words
+	now     time.Time
+	counted bool // the id of its call may have been that of another one before, see [Batch.Number]
+	late    bool // about a row of an earlier request: no record of this one
 }
 
 // Late reports whether the draft is about a row of an earlier request: no record of this one stands behind it.
@@ -73,6 +76,37 @@ func (b *Batch) skip(kind string) { b.Skipped[kind]++ }
 func (b *Batch) add(d worklog.Draft, w *words) {
 	agent.Fit(&d, b.now)
 	b.Entries = append(b.Entries, Entry{Draft: d, words: w, now: b.now})
+}
+
+// Number finds out which calls the entries are about whose agent gives all of them the same id. It comes before they are
+// stored; find returns entries by their keys.
+func (b *Batch) Number(find func(keys []string) (map[string]worklog.Entry, error)) error {
+	count, uses := map[string]int{}, map[string]*agent.Uses{}
+	for i := range b.Entries {
+		if e := &b.Entries[i]; e.counted {
+			count[e.Draft.Key]++
+		}
+	}
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		if !e.counted {
+			continue
+		}
+		first := e.Draft.Key
+		if uses[first] == nil {
+			u, err := agent.LoadUses(first, newestUses+2*count[first], find)
+			if err != nil {
+				return err
+			}
+			uses[first] = u
+		}
+		at := b.now
+		if e.Draft.EndedAt != nil {
+			at = *e.Draft.EndedAt
+		}
+		uses[first].Told(&e.Draft, at)
+	}
+	return nil
 }
 
 // facts are a record's attributes. What the resource says counts where the record is silent.

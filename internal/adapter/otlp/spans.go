@@ -236,23 +236,16 @@ func (s *span) toolByName() string {
 // spanKey names the entry of a span that no call has an id for.
 func spanKey(traceID, spanID string) string { return agent.Key(traceID, spanID) }
 
-// key names the entry of a span: that of its call where the agent has an id for it.
+// key names the entry of a span: that of its call where the agent has an id for it that no other call has; else the
+// span's own id has to do.
 func (s *span) key(session string) string {
-	if id := s.first(callNames()...); s.kind == kindTool && id != "" && !isNumbered(id) {
+	if id := s.first(callNames()...); s.kind == kindTool && !agent.Counted(id) {
 		return agent.Key(session, id)
 	}
 	if s.SpanID == "" { // against the specification
 		return agent.Key("otlp", digest(s.TraceID, s.Name, s.Start, s.End, s.Attrs))
 	}
 	return spanKey(s.TraceID, s.SpanID)
-}
-
-// isNumbered reports whether an id only counts calls, like call_0 or functions.dig:3: the next turn has the same one, and
-// the span's own id has to do.
-func isNumbered(id string) bool {
-	i := strings.LastIndexAny(id, "_-:") + 1
-	prefix, digits := id[:i], id[i:]
-	return digits != "" && len(digits) <= 4 && strings.Trim(digits, "0123456789") == "" && !strings.ContainsAny(prefix, "0123456789")
 }
 
 // draft makes the entry of a span.
