@@ -22,6 +22,7 @@ type codex struct {
 	saidSoFar           string            // hash of what was said so far, see execKey
 	lastError           string
 	named               bool // by its first session_meta
+	timeless            bool // the line does not say when
 }
 
 func newCodex(o Options) *codex {
@@ -77,6 +78,7 @@ func (c *codex) Line(raw []byte) ([]Row, error) {
 		var l codexLine
 		_ = json.Unmarshal(o, &l) // what can be read of it
 		at, replaced := c.at(orElse(l.Timestamp, l.Logged))
+		c.timeless = replaced || orElse(l.Timestamp, l.Logged) == ""
 		switch {
 		case l.Kind != "":
 			c.logged(l, at, replaced)
@@ -110,7 +112,7 @@ func (c *codex) take(kind string, p codexPayload, at time.Time, replaced bool) {
 	case "turn_context":
 		c.dir, c.model = orElse(p.Dir, c.dir), p.Model
 	case "compacted":
-		c.put(worklog.Draft{Title: "Conversation compacted", Details: p.Message, Key: agent.Key(c.session, "compacted", at.Format(time.RFC3339Nano))}, at, replaced)
+		c.put(worklog.Draft{Title: "Conversation compacted", Details: p.Message, Key: c.moment("compacted", p.Message, at)}, at, replaced)
 	case "response_item":
 		c.item(p, at, replaced)
 	case "event_msg":
@@ -123,6 +125,15 @@ func (c *codex) take(kind string, p codexPayload, at time.Time, replaced bool) {
 func (c *codex) put(d worklog.Draft, at time.Time, replaced bool) {
 	c.common(&d)
 	c.add(d, at, replaced)
+}
+
+// moment names something that only its time tells from others of its kind. Without one, what was said before it does.
+func (c *codex) moment(kind, about string, at time.Time) string {
+	if !c.timeless {
+		return agent.Key(c.session, kind, at.Format(time.RFC3339Nano))
+	}
+	before := c.saidSoFar + agent.TextHash(about)
+	return agent.Key(c.session, kind, before, fmt.Sprint(c.nth(c.session, "", kind, before)))
 }
 
 func (c *codex) common(d *worklog.Draft) {
@@ -150,11 +161,11 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 			}
 		}
 		d := agent.Call{Session: c.session, ID: p.callID(), Tool: orElse(p.Name, strings.TrimSuffix(p.Type, "_call")), Input: unwrapped(input), Dir: c.dir}.Draft()
-		d.Key = c.called(c.session, c.use(p, "item", at, replaced))
+		d.Key = c.called(c.session, c.use(p, "item", at))
 		c.common(&d)
 		c.begin(d, at, replaced)
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
-		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: c.answered(c.session, c.use(p, "item", at, replaced)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
+		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: c.answered(c.session, c.use(p, "item", at)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
 		d.Details = agent.Output(unwrapped(p.Output))
 		if agent.Failed(p.Output) {
 			d.Status = worklog.StatusError
@@ -168,9 +179,9 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 func (p codexPayload) callID() string { return orElse(p.CallID, p.ID) }
 
 // use is the call that a payload tells of. Nothing but its time and what it says tells it from another one.
-func (c *codex) use(p codexPayload, channel string, at time.Time, replaced bool) use {
+func (c *codex) use(p codexPayload, channel string, at time.Time) use {
 	u := use{id: p.callID(), channel: channel, mark: fmt.Sprint(channel, " line ", c.line)}
-	if !replaced && u.id != "" {
+	if !c.timeless && u.id != "" {
 		u.mark = fmt.Sprint(channel, at.UnixNano(), string(p.Arguments), string(p.Input), string(p.Action), string(p.Output), string(p.Command), p.Aggregated)
 	}
 	return u

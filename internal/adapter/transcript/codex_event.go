@@ -55,7 +55,6 @@ func (c *codex) logged(l codexLine, at time.Time, replaced bool) {
 }
 
 func (c *codex) event(p codexPayload, at time.Time, replaced bool) {
-	key := agent.Key(c.session, p.Type, at.Format(time.RFC3339Nano))
 	switch p.Type {
 	case "session_configured":
 		c.session, c.dir, c.model = orElse(p.SessionID, c.session), orElse(p.Dir, c.dir), orElse(p.Model, c.model)
@@ -67,16 +66,16 @@ func (c *codex) event(p codexPayload, at time.Time, replaced bool) {
 	case "task_complete", "turn_complete":
 		c.words(agent.KindReply, "end", p.Last, at, replaced)
 	case "turn_aborted":
-		c.put(worklog.Draft{Title: "Turn aborted", Status: worklog.StatusWarning, Details: p.Reason, Key: key}, at, replaced)
+		c.put(worklog.Draft{Title: "Turn aborted", Status: worklog.StatusWarning, Details: p.Reason, Key: c.moment(p.Type, p.Reason, at)}, at, replaced)
 	case "context_compacted":
-		c.put(worklog.Draft{Title: "Conversation compacted", Key: key}, at, replaced)
+		c.put(worklog.Draft{Title: "Conversation compacted", Key: c.moment(p.Type, "", at)}, at, replaced)
 	case "error", "stream_error":
-		d := worklog.Draft{Title: orElse(agent.FirstLine(p.Message, 200), "Error"), Details: p.Message, Type: worklog.TypeError, Status: worklog.StatusError, Key: key}
+		d := worklog.Draft{Title: orElse(agent.FirstLine(p.Message, 200), "Error"), Details: p.Message, Type: worklog.TypeError, Status: worklog.StatusError, Key: c.moment(p.Type, p.Message, at)}
 		c.put(d, at, replaced)
 	case "exec_approval_request", "apply_patch_approval_request":
 		d := c.call(p)
 		d.Title, d.Type, d.Status, d.Details = "Asks for permission: "+d.Title, worklog.TypeInfo, worklog.StatusWarning, p.Reason
-		d.Parent = c.current(c.session, c.use(p, "event", at, replaced))
+		d.Parent = c.current(c.session, c.use(p, "event", at))
 		d.Key = agent.Key(d.Parent, "permission")
 		c.put(d, at, replaced)
 	default:
@@ -89,12 +88,12 @@ func (c *codex) step(p codexPayload, at time.Time, replaced bool) {
 	switch p.Type {
 	case "exec_command_begin", "patch_apply_begin", "mcp_tool_call_begin", "web_search_begin":
 		d := c.call(p)
-		d.Key = c.called(c.session, c.use(p, "event", at, replaced))
+		d.Key = c.called(c.session, c.use(p, "event", at))
 		c.common(&d)
 		c.begin(d, at, replaced)
 	case "exec_command_end", "patch_apply_end", "mcp_tool_call_end", "web_search_end":
 		d := worklog.Draft{Type: worklog.TypeToolCall}
-		key := c.answered(c.session, c.use(p, "event", at, replaced))
+		key := c.answered(c.session, c.use(p, "event", at))
 		if c.open[key] == nil { // what began it is not in this file
 			d = c.call(p)
 		}
