@@ -125,15 +125,18 @@ func TestEventsThatComeTwiceOrLateDoNotAskAgain(t *testing.T) {
 	b.wants(worklog.StateYourTurn)
 }
 
-func TestAStopThatComesTwiceLeavesTheNextTurnAlone(t *testing.T) {
+func TestAStopThatIsDeliveredTwiceLeavesTheNextTurnAlone(t *testing.T) {
 	t.Parallel()
 	a := newAgent(t)
 	a.says("PreToolUse", bashCall)
-	stop := `,"last_assistant_message":"Done","background_tasks":[]`
-	a.says("Stop", stop)
+	stop := func() {
+		a.clock.advance(time.Second)
+		a.post(a.token, `{"session_id":"s","prompt_id":"p1","hook_event_name":"Stop","last_assistant_message":"Done","background_tasks":[]}`, "Idempotency-Key", "one")
+	}
+	stop()
 	a.clock.advance(time.Minute)
 	a.says("PreToolUse", otherTID)
-	a.says("Stop", stop)
+	stop()
 	all := a.byKey(a.user("a@x.test"))
 	if all["s/t1"].Status != worklog.StatusWarning || all["s/t2"].Status != worklog.StatusWorking {
 		t.Errorf("%+v", all)

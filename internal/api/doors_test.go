@@ -25,7 +25,7 @@ type way struct {
 func ways(at time.Time) map[string]way {
 	hook := func(name, prompt, rest string) func(*server, string) {
 		return func(s *server, token string) {
-			s.post(token, fmt.Sprintf(`{"session_id":"s","prompt_id":%q,"cwd":"/w","hook_event_name":%q%s}`, prompt, name, rest))
+			s.post(token, fmt.Sprintf(`{"session_id":"s","prompt_id":%q,"cwd":"/w","hook_event_name":%q%s}`, prompt, name, rest), "Idempotency-Key", prompt+name)
 		}
 	}
 	failing := strings.ReplaceAll(bashCall, "t1", "t2")

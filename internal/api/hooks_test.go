@@ -23,9 +23,9 @@ func (s *server) hook(token, name, rest string) {
 	s.post(token, fmt.Sprintf(`{"session_id":"s","prompt_id":"p1","hook_event_name":%q%s}`, name, rest))
 }
 
-func (s *server) post(token, body string) {
+func (s *server) post(token, body string, headers ...string) {
 	s.t.Helper()
-	if a := s.do(http.MethodPost, "/api/v1/hooks", token, body); a.status != http.StatusNoContent || len(a.body) > 0 {
+	if a := s.do(http.MethodPost, "/api/v1/hooks", token, body, headers...); a.status != http.StatusNoContent || len(a.body) > 0 {
 		s.t.Fatalf("%.100s: %d %s", body, a.status, a.body)
 	}
 }

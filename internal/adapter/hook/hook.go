@@ -18,8 +18,6 @@ import (
 )
 
 const (
-	// maxTwins is how often the same words are looked for under the next key, see [Event.Again].
-	maxTwins = 8
 	// newestUses is how many calls of one id an event may be about.
 	newestUses = 16
 	// shownJSON is how much of an event that is not known is shown.
@@ -45,13 +43,6 @@ type Event struct {
 	replaced bool // the time that the event names can not be true: now is when it was received
 	words    *words
 	counted  bool // the id of its call may have been that of another one before, see [Event.Number]
-}
-
-// words are a prompt or reply. Nothing but its text tells which entry it is, see [Event.Again].
-type words struct {
-	id  string // of its prompt
-	nth int
-	of  func(nth int) worklog.Draft
 }
 
 // fields are an event's fields as they came.
@@ -299,28 +290,12 @@ func (e *Event) end(d *worklog.Draft, response json.RawMessage) {
 	}
 }
 
-// say adds a prompt or reply.
-func (e *Event) say(kind, text string) {
-	e.words = &words{id: e.promptID(), nth: 1}
-	e.words.of = func(nth int) worklog.Draft {
-		d := agent.Prompt(e.session(), e.text("agent_id"), text, nth)
-		if kind == agent.KindReply {
-			d = agent.Reply(e.session(), e.text("agent_id"), text, nth)
-		}
-		switch {
-		case e.words.id == "": // no way to tell it from one with the same words
-			d.Key = ""
-		case nth > maxTwins:
-			d.Key = agent.Key(agent.TextKey(e.session(), e.text("agent_id"), kind, text, 1), e.words.id)
-		}
-		agent.Note(&d, "prompt_id", e.words.id)
-		return d
-	}
-	e.Drafts = append(e.Drafts, e.words.of(1))
-}
-
 // Named gives the drafts that nothing names the name of their delivery, so that whoever delivers twice stores once.
 func (e *Event) Named(delivery string) {
+	if e.words != nil && e.Name == "Stop" {
+		e.words.delivery = delivery
+		agent.Note(&e.Drafts[0], deliveryNote, delivery)
+	}
 	for i := range e.Drafts {
 		if d := &e.Drafts[i]; d.Key == "" {
 			d.Key = agent.Key(orElse(e.session(), "unknown"), "event", delivery, strconv.Itoa(i))
@@ -338,31 +313,12 @@ func (e *Event) Received() {
 	}
 }
 
-// Again returns what is to be stored next, given the receipts of what was stored: the same words may have been said
-// before in the session, and then they are another entry, under the next key.
-func (e *Event) Again(receipts []worklog.Receipt) []worklog.Draft {
-	if e.words == nil || len(receipts) == 0 || e.words.nth > maxTwins {
-		return nil
-	}
-	r := receipts[0]
-	if r.Entry == nil || (r.Outcome != worklog.OutcomeUnchanged && r.Outcome != worklog.OutcomeUpdated) {
-		return nil
-	}
-	if known, _ := r.Entry.Metadata["prompt_id"].(string); known == "" || known == e.words.id {
-		return nil
-	}
-	e.words.nth++
-	d := e.words.of(e.words.nth)
-	e.finish(&d)
-	return []worklog.Draft{d}
-}
-
 func (e *Event) stop() {
 	text := e.first("last_assistant_message", "prompt_response")
 	if text != "" {
 		e.say(agent.KindReply, text)
 	} else {
-		e.info("Finished its turn", "", "stop")
+		e.info("Finished its turn", "", "")
 	}
 	e.Ends = e.ends(e.text("agent_id"))
 }
