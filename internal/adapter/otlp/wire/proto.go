@@ -27,6 +27,9 @@ const (
 // protoDepth bounds messages inside messages; a value of depth maxDepth has three for each of its levels.
 const protoDepth = 4*maxDepth + 10
 
+// maxMended bounds a record in which each byte that is no UTF-8 has become three.
+const maxMended = 3 * MaxRecordBytes
+
 // messages calls each for every embedded message of raw; false when raw is damaged. Messages before the damage were seen.
 func messages(raw []byte, each func(field protowire.Number, body []byte)) bool {
 	for len(raw) > 0 {
@@ -98,7 +101,15 @@ func unmarshal(raw []byte, m proto.Message) error {
 	if len(raw) > MaxRecordBytes {
 		return fmt.Errorf("more than %d bytes", MaxRecordBytes)
 	}
-	return proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: protoDepth}.Unmarshal(raw, m)
+	o := proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: protoDepth}
+	err := o.Unmarshal(raw, m)
+	if err == nil {
+		return nil
+	}
+	if raw, ok := mended(raw, m.ProtoReflect().Descriptor(), 0); ok && len(raw) <= maxMended {
+		return o.Unmarshal(raw, m)
+	}
+	return err
 }
 
 func resource(raw []byte) Attrs {
