@@ -41,8 +41,8 @@ type importCmd struct {
 // Help says what kong can not.
 func (importCmd) Help() string {
 	return `What a file holds is found out by looking: Claude Code's transcripts (a file, the folder of a session with its
-sub-agents, or all of ~/.claude/projects), Codex's rollouts, its log and what "codex exec --json" prints, Gemini CLI's
-chats, and worklog's own NDJSON. Importing again stores nothing twice. Damaged lines are named and skipped.
+sub-agents, or all of ~/.claude/projects), Codex's rollouts (.jsonl.zst, too), its log and what "codex exec --json"
+prints, Gemini CLI's chats, and worklog's own NDJSON. Importing again stores nothing twice. Damaged lines are named and skipped.
 
   worklog import ~/.claude/projects
   worklog import --follow ~/.claude/projects
@@ -144,7 +144,8 @@ func (im *importer) file(name string) error {
 		in = f
 	}
 	im.name = name
-	r := bufio.NewReaderSize(in, 256<<10)
+	r, release := transcript.Lines(in)
+	defer release()
 	p := im.parserOf(r, modified)
 	for number := 1; ; number++ {
 		raw, err := readLine(r)

@@ -69,6 +69,10 @@ func (im *importer) look(x *followed, now time.Time) (news bool, err error) {
 		*x = followed{name: x.name} // another file, or written anew; what is known already stays one entry
 	}
 	x.info = info
+	if x.name != transcript.PlainName(x.name) { // nobody appends to a compressed file
+		x.resting = true
+		return true, im.file(x.name)
+	}
 	if !x.known && !im.recognize(x, file, whole) {
 		return false, nil
 	}

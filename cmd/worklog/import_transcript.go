@@ -40,7 +40,7 @@ func (im *importer) transcriptsIn(folder string) []string {
 		mains = append(mains, main)
 	}
 	_ = filepath.WalkDir(folder+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error { // of a link to a folder, too
-		switch ext := filepath.Ext(path); {
+		switch ext := filepath.Ext(transcript.PlainName(path)); {
 		case err != nil:
 			unread = true
 			im.leave(path, err)
@@ -79,7 +79,8 @@ func (im *importer) parserOf(r *bufio.Reader, modified time.Time) transcript.Par
 }
 
 func (im *importer) newParser(f transcript.Format, modified time.Time) transcript.Parser {
-	session := strings.TrimSuffix(filepath.Base(im.name), filepath.Ext(im.name))
+	name := filepath.Base(transcript.PlainName(im.name))
+	session := strings.TrimSuffix(name, filepath.Ext(name))
 	return transcript.New(f, transcript.Options{Session: session, Agents: im.agents, Now: im.a.now(), Modified: modified})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/worklogdev/worklog/internal/adapter/agent"
 	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -39,6 +43,40 @@ func session(t *testing.T) (folder string) {
 		}
 	}
 	return folder
+}
+
+// A rollout that Codex has compressed is the rollout, and the follower reads it once, too.
+func TestACompressedRolloutIsImported(t *testing.T) {
+	t.Parallel()
+	a := apptest.Shared(t)
+	s := shellOf(a, apptest.Email)
+	folder := t.TempDir()
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `{"timestamp":"2026-05-01T10:00:00Z","type":"session_meta","payload":{"id":"packed"}}` + "\n" +
+		`{"timestamp":"2026-05-01T10:00:01Z","type":"event_msg","payload":{"type":"user_message","message":"List"}}` + "\n"
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "rollout-1.jsonl.zst")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := follow(t, nil, folder) // for another user
+	f.shows(agent.TextKey("packed", "", agent.KindPrompt, "List", 1), worklog.StatusInfo)
+	f.end()
+	for i, from := range []string{folder, path} {
+		want := []string{"2 lines: 1 stored, 0 updated, 0 unchanged", "2 lines: 0 stored, 0 updated, 1 unchanged"}[i]
+		if code := s.run(t.Context(), "import", from); code != 0 || !strings.Contains(s.stderr.String(), want) {
+			t.Errorf("exit %d: %s", code, s.stderr.String())
+		}
+	}
 }
 
 func TestAFolderOfTranscriptsIsImportedOnce(t *testing.T) {

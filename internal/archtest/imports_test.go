@@ -69,7 +69,7 @@ func rooms() map[string][]string {
 		// The agents' formats. What one door calls a step, the others must call the same: that is what agent is for.
 		"~/internal/adapter/agent":      {"~/worklog"},
 		"~/internal/adapter/hook":       {"~/worklog", "~/internal/adapter/agent"},
-		"~/internal/adapter/transcript": {"~/worklog", "~/internal/adapter/agent"},
+		"~/internal/adapter/transcript": {"~/worklog", "~/internal/adapter/agent", "github.com/klauspost/compress"},
 		"~/internal/adapter/otlp":       {"~/worklog", "~/internal/adapter/agent", "~/internal/adapter/otlp/wire"},
 		"~/internal/adapter/otlp/wire":  {"~/worklog", "go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}, // no gRPC
 		"~/internal/demo":               {"~/worklog", "golang.org/x/sync/errgroup"},                                   // a program like any other that uses worklog
