@@ -19,6 +19,7 @@ type codex struct {
 	session, dir, model string
 	said                map[string]int    // by channel, kind and text
 	items               map[string]string // by the id of a running item of exec, its key
+	searched            map[string]int    // by channel and query
 	saidSoFar           string            // hash of what was said so far, see execKey
 	lastError           string
 	named               bool // by its first session_meta
@@ -27,7 +28,7 @@ type codex struct {
 
 func newCodex(o Options) *codex {
 	return &codex{
-		track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}, items: map[string]string{},
+		track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}, searched: map[string]int{}, items: map[string]string{},
 	}
 }
 
@@ -55,6 +56,7 @@ type codexPayload struct {
 	Dir       string          `json:"cwd"`
 	Model     string          `json:"model"`
 	Role      string          `json:"role"`
+	Status    string          `json:"status"`
 	Content   json.RawMessage `json:"content"`
 	Name      string          `json:"name"`
 	CallID    string          `json:"call_id"`
@@ -171,9 +173,35 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 			d.Status = worklog.StatusError
 		}
 		c.end(d, at, replaced)
+	case "web_search_call":
+		c.search(p, at, replaced)
 	default:
 		c.skip(p.Type)
 	}
+}
+
+// search is a search of the web, which is told as a whole. An event may have told of it already.
+func (c *codex) search(p codexPayload, at time.Time, replaced bool) {
+	var action struct{ Query string }
+	_ = json.Unmarshal(p.Action, &action) // another action has none
+	c.searched["item"+action.Query]++
+	if p.callID() == "" && action.Query != "" && c.searched["item"+action.Query] <= c.searched["event"+action.Query] {
+		c.skip("search that is there twice")
+		return
+	}
+	d := agent.Call{Session: c.session, ID: p.callID(), Tool: "web_search", Input: p.Action}.Draft()
+	d.Key = c.called(c.session, c.use(p, "item", at))
+	c.common(&d)
+	switch p.Status {
+	case "in_progress", "searching":
+		c.begin(d, at, replaced)
+		return
+	case "failed":
+		d.Status = worklog.StatusError
+	default:
+		d.Status = worklog.StatusSuccess
+	}
+	c.end(d, at, replaced)
 }
 
 func (p codexPayload) callID() string { return orElse(p.CallID, p.ID) }

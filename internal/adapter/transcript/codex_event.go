@@ -11,6 +11,9 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
+// maxTook is the longest that anybody believes a call to have taken.
+const maxTook = 30 * 24 * time.Hour
+
 // codexResult is what events say about calls.
 type codexResult struct {
 	Command    json.RawMessage            `json:"command"`
@@ -92,18 +95,29 @@ func (c *codex) step(p codexPayload, at time.Time, replaced bool) {
 		c.common(&d)
 		c.begin(d, at, replaced)
 	case "exec_command_end", "patch_apply_end", "mcp_tool_call_end", "web_search_end":
-		d := worklog.Draft{Type: worklog.TypeToolCall}
-		key := c.answered(c.session, c.use(p, "event", at))
-		if c.open[key] == nil { // what began it is not in this file
-			d = c.call(p)
-		}
-		d.Key = key
-		c.common(&d)
-		d.Status, d.Details = p.outcome()
-		c.end(d, at, replaced)
+		c.finished(p, at, replaced)
 	default:
 		c.skip(p.Type)
 	}
+}
+
+// finished is the end of a call: of one that the file has begun, or of one of which it only has the end.
+func (c *codex) finished(p codexPayload, at time.Time, replaced bool) {
+	d := c.call(p)
+	d.Key = c.answered(c.session, c.use(p, "event", at))
+	d.Status, d.Details = p.outcome()
+	c.common(&d)
+	took := time.Duration(p.Duration.Secs)*time.Second + time.Duration(p.Duration.Nanos)
+	begun := c.open[d.Key]
+	switch {
+	case begun == nil && took > 0 && took < maxTook && !replaced:
+		from := at.Add(-took)
+		d.StartedAt = &from
+	case begun != nil && begun.row.Draft.Metadata["input"] == nil: // a search tells at its end what it was for
+		begun.row.Draft.Title = d.Title
+	}
+	c.searched["event"+p.Query]++
+	c.end(d, at, replaced)
 }
 
 // call is the entry of a call that an event announces.
@@ -122,6 +136,9 @@ func (c *codex) call(p codexPayload) worklog.Draft {
 		x.Tool, x.Input = "shell", inputOf("command", p.Command)
 	default:
 		x.Tool = strings.TrimSuffix(strings.TrimSuffix(p.Type, "_begin"), "_end")
+		if p.Query != "" {
+			x.Input = inputOf("query", p.Query)
+		}
 	}
 	return x.Draft()
 }
