@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,10 +19,10 @@ type claude struct {
 	track
 	session string // of the last line that named one
 	agents  *Agents
-	title   string            // as the file says, before the first entry
-	queued  map[string]queued // by session, prompts that wait for the agent
-	roots   map[string]string // by uuid of a sub-agent's line, the uuid of its first
-	helpers map[string]*step  // by key, the sub-agents of this file
+	title   string             // as the file says, before the first entry
+	queued  map[string]queued  // by session, prompts that wait for the agent
+	roots   map[string]string  // by uuid of a sub-agent's line, the uuid of its first
+	helpers map[string]*helper // by key, the sub-agents of this file
 }
 
 // queued are the prompts that a person has typed while the agent worked.
@@ -36,7 +34,7 @@ type queued struct {
 func newClaude(o Options) *claude {
 	return &claude{
 		track: newTrack(o, agent.SourceClaudeCode), session: orElse(o.Session, "unknown"), agents: o.Agents,
-		queued: map[string]queued{}, roots: map[string]string{}, helpers: map[string]*step{},
+		queued: map[string]queued{}, roots: map[string]string{}, helpers: map[string]*helper{},
 	}
 }
 
@@ -79,8 +77,9 @@ type claudeLine struct {
 }
 
 type claudeMessage struct {
-	Model   string          `json:"model"`
-	Content json.RawMessage `json:"content"`
+	Model      string          `json:"model"`
+	StopReason string          `json:"stop_reason"`
+	Content    json.RawMessage `json:"content"`
 }
 
 type claudeBlock struct {
@@ -114,11 +113,6 @@ func (c *claude) Line(raw []byte) ([]Row, error) {
 		err = unread
 	}
 	return c.ready(), err
-}
-
-// Close returns what is left.
-func (c *claude) Close() ([]Row, error) {
-	return c.rest(), nil
 }
 
 func (c *claude) take(l *claudeLine) {
@@ -187,14 +181,24 @@ func (c *claude) helper(l *claudeLine) {
 		}
 	}
 	l.agent, l.parent = id, agent.AgentKey(l.session, id)
-	s := c.helpers[l.parent]
-	if s == nil {
-		s = c.put(l, worklog.Draft{Title: "Subagent", Key: l.parent, Parent: c.agents.callers[l.parent], Status: worklog.StatusWorking, StartedAt: &l.at})
-		s.waiting = true // its end is not known before the end of the file
-		c.helpers[l.parent] = s
+	h := c.helpers[l.parent]
+	if h == nil {
+		h = &helper{step: c.put(l, worklog.Draft{Title: "Subagent", Key: l.parent, Parent: c.agents.callers[l.parent], Status: worklog.StatusWorking, StartedAt: &l.at})}
+		h.step.waiting = true
+		c.helpers[l.parent] = h
 	}
-	at := l.at
-	s.row.Draft.EndedAt = &at
+	h.last, h.done = l.at, l.Type == "assistant" && c.lastWord(l)
+}
+
+// lastWord reports whether a message is one after which an agent has nothing more to do.
+func (c *claude) lastWord(l *claudeLine) bool {
+	m, list := c.blocks(l)
+	for _, b := range list {
+		if b.Type != "text" && b.Type != "thinking" {
+			return false
+		}
+	}
+	return len(list) > 0 && list[len(list)-1].Type == "text" && m.StopReason != "tool_use"
 }
 
 func (c *claude) blocks(l *claudeLine) (claudeMessage, []claudeBlock) {
@@ -268,8 +272,9 @@ func (c *claude) result(l *claudeLine, b claudeBlock, i int, alone bool) {
 	}
 	if json.Unmarshal(l.ToolUseResult, &started) == nil && started.AgentID != "" {
 		c.agents.started(agent.AgentKey(l.session, started.AgentID), d.Key)
-		if started.Status != "async_launched" {
-			c.agents.finished(agent.AgentKey(l.session, started.AgentID), l.at)
+		if end, ended := endingOf(started.Status, b.IsError); ended {
+			end.at, end.said = l.at, d.Details
+			c.agents.finished(agent.AgentKey(l.session, started.AgentID), end)
 		}
 		agent.Note(&d, "started_agent", started.AgentID)
 	}
@@ -277,31 +282,27 @@ func (c *claude) result(l *claudeLine, b claudeBlock, i int, alone bool) {
 	c.end(d, l.at, l.replaced)
 }
 
+// endingOf reads how a caller says that its sub-agent has ended; false while it works in the background.
+func endingOf(status string, failed bool) (ending, bool) {
+	switch {
+	case status == "async_launched":
+		return ending{}, false
+	case failed, status == "failed", status == "error":
+		return ending{status: worklog.StatusError}, true
+	case status == "killed", status == "cancelled", status == "interrupted":
+		return ending{status: worklog.StatusWarning}, true
+	}
+	return ending{status: worklog.StatusSuccess}, true
+}
+
 // Flush hands out everything as it stands. A sub-agent has ended when its caller has its answer.
 func (c *claude) Flush(now time.Time) []Row {
-	for _, key := range slices.Sorted(maps.Keys(c.helpers)) {
-		s := c.helpers[key]
-		at, ended := c.agents.ended[key]
-		if !ended || !s.waiting {
-			continue
-		}
-		d := &s.row.Draft
-		d.Status = worklog.StatusSuccess
-		if d.EndedAt == nil || at.After(*d.EndedAt) {
-			d.EndedAt = &at
-		}
-		c.complete(s)
-	}
+	c.finishHelpers(c.helpers, c.agents, false)
 	return c.track.Flush(now)
 }
 
-// rest hands out everything: a sub-agent is complete when the file ends.
-func (c *claude) rest() []Row {
-	for _, key := range slices.Sorted(maps.Keys(c.helpers)) {
-		if s := c.helpers[key]; s.waiting {
-			s.row.Draft.Status = worklog.StatusSuccess
-			c.complete(s)
-		}
-	}
-	return c.track.rest()
+// Close returns what is left. A sub-agent that has said its last word has ended.
+func (c *claude) Close() ([]Row, error) {
+	c.finishHelpers(c.helpers, c.agents, true)
+	return c.rest(), nil
 }

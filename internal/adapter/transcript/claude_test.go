@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -130,6 +131,56 @@ func TestEqualRepliesOfTwoAgentsAreTwoRows(t *testing.T) {
 	}
 	if len(keys) != 3 || keys[agent.TextKey("s", "a1", agent.KindReply, "Done.\nReally.", 1)] != "s/agent/a1" || keys[agent.TextKey("s", "", agent.KindReply, "Done.\nReally.", 1)] != "" {
 		t.Errorf("%v", keys)
+	}
+}
+
+// helperLines are the lines of sub-agent a7.
+func helperLines(lines ...string) []byte {
+	for i := range lines {
+		lines[i] = `"isSidechain":true,"agentId":"a7",` + lines[i]
+	}
+	return claudeText(lines...)
+}
+
+func TestASubAgentRunsUntilItsEndIsKnown(t *testing.T) {
+	t.Parallel()
+	text := helperLines(askLine, callLine)
+	head := func(at time.Time, agents *Agents, text []byte) worklog.Draft {
+		return parse(t, New(ClaudeCode, Options{Agents: agents, Now: at}), text).rows[0].Draft
+	}
+	if d := head(second(30), NewAgents(), text); d.Status != worklog.StatusWorking || d.EndedAt != nil {
+		t.Errorf("a fresh one in the middle of a call: %+v", d)
+	}
+	if d := head(now(), NewAgents(), text); d.Status != worklog.StatusWarning || d.EndedAt == nil || d.Metadata[agent.NoResult] != true {
+		t.Errorf("an old one: %+v", d)
+	}
+	if d := head(second(30), NewAgents(), helperLines(askLine, callLine, doneLine, sayLine)); d.Status != worklog.StatusSuccess || !d.EndedAt.Equal(second(3)) {
+		t.Errorf("one that has had its last word: %+v", d)
+	}
+	p := New(ClaudeCode, Options{Now: second(1)})
+	for line := range bytes.Lines(text) {
+		if _, err := p.Line(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range p.Flush(second(2)) {
+		if d := row.Draft; d.Status != worklog.StatusWorking || d.EndedAt != nil {
+			t.Errorf("while somebody watches: %+v", d)
+		}
+	}
+}
+
+func TestASubAgentThatFailedSaysWhy(t *testing.T) {
+	t.Parallel()
+	task := strings.NewReplacer("Bash", "Task", "command", "description").Replace(callLine)
+	for status, want := range map[string]worklog.Status{"failed": worklog.StatusError, "killed": worklog.StatusWarning, "completed": worklog.StatusSuccess} {
+		agents := NewAgents()
+		failed := strings.Replace(doneLine, `"content":"ok"`, `"content":"Out of tokens"`, 1) + fmt.Sprintf(`,"toolUseResult":{"agentId":"a7","status":%q,"content":"Out of tokens"}`, status)
+		parse(t, New(ClaudeCode, Options{Agents: agents, Now: now()}), claudeText(task, failed))
+		d := parse(t, New(ClaudeCode, Options{Agents: agents, Now: now()}), helperLines(askLine, callLine)).rows[0].Draft
+		if d.Status != want || (d.Details == "Out of tokens") != (want == worklog.StatusError) {
+			t.Errorf("%s: %+v", status, d)
+		}
 	}
 }
 

@@ -67,11 +67,12 @@ func (c *claude) words(l *claudeLine, text string) {
 
 // task is the first word of a sub-agent's caller: it says what the sub-agent is for.
 func (c *claude) task(l *claudeLine, text string) {
-	s := c.helpers[l.parent]
-	if s == nil || s.row.Draft.Details != "" || s.out {
+	h := c.helpers[l.parent]
+	if h == nil || h.step.row.Draft.Details != "" || h.step.out {
 		c.skip("words to a sub-agent")
 		return
 	}
+	s := h.step
 	s.row.Draft.Details = text
 	if s.row.Draft.Title == "Subagent" {
 		s.row.Draft.Title = "Subagent: " + agent.FirstLine(text, 120)

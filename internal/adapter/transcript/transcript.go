@@ -87,11 +87,11 @@ type Options struct {
 // main file comes first.
 type Agents struct {
 	callers map[string]string
-	ended   map[string]time.Time
+	ended   map[string]ending
 }
 
 // NewAgents returns an empty memory.
-func NewAgents() *Agents { return &Agents{callers: map[string]string{}, ended: map[string]time.Time{}} }
+func NewAgents() *Agents { return &Agents{callers: map[string]string{}, ended: map[string]ending{}} }
 
 func (a *Agents) started(agentKey, callKey string) {
 	if len(a.callers) < maxAgents {
@@ -99,9 +99,9 @@ func (a *Agents) started(agentKey, callKey string) {
 	}
 }
 
-func (a *Agents) finished(agentKey string, at time.Time) {
+func (a *Agents) finished(agentKey string, end ending) {
 	if len(a.ended) < maxAgents {
-		a.ended[agentKey] = at
+		a.ended[agentKey] = end
 	}
 }
 
