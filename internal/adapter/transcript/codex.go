@@ -23,12 +23,15 @@ type codex struct {
 	saidSoFar           string            // hash of what was said so far, see execKey
 	lastError           string
 	named               bool // by its first session_meta
-	timeless            bool // the line does not say when
+	agents              *Agents
+	own                 thread             // where the rows of this one stand
+	helpers             map[string]*helper // the row of this thread, if it has one
+	timeless            bool               // the line does not say when
 }
 
 func newCodex(o Options) *codex {
 	return &codex{
-		track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}, searched: map[string]int{}, items: map[string]string{},
+		track: newTrack(o, agent.SourceCodex), session: orElse(o.Session, "unknown"), said: map[string]int{}, searched: map[string]int{}, agents: o.Agents, helpers: map[string]*helper{}, items: map[string]string{},
 	}
 }
 
@@ -67,6 +70,7 @@ type codexPayload struct {
 	Message   string          `json:"message"`
 	Reason    string          `json:"reason"`
 	Last      string          `json:"last_agent_message"`
+	codexOrigin
 	codexResult
 }
 
@@ -100,9 +104,6 @@ func payloadOf(raw json.RawMessage) (p codexPayload) {
 	return p
 }
 
-// Close returns what is left.
-func (c *codex) Close() ([]Row, error) { return c.rest(), nil }
-
 func (c *codex) take(kind string, p codexPayload, at time.Time, replaced bool) {
 	switch kind {
 	case "session_meta":
@@ -111,22 +112,25 @@ func (c *codex) take(kind string, p codexPayload, at time.Time, replaced bool) {
 			return
 		}
 		c.session, c.dir, c.named = orElse(p.ID, c.session), p.Dir, p.ID != ""
+		c.spawned(p.codexOrigin, at, replaced)
 	case "turn_context":
 		c.dir, c.model = orElse(p.Dir, c.dir), p.Model
 	case "compacted":
 		c.put(worklog.Draft{Title: "Conversation compacted", Details: p.Message, Key: c.moment("compacted", p.Message, at)}, at, replaced)
 	case "response_item":
+		c.heard(p.Type, at)
 		c.item(p, at, replaced)
 	case "event_msg":
+		c.heard(p.Type, at)
 		c.event(p, at, replaced)
 	default:
 		c.skip(kind)
 	}
 }
 
-func (c *codex) put(d worklog.Draft, at time.Time, replaced bool) {
+func (c *codex) put(d worklog.Draft, at time.Time, replaced bool) *step {
 	c.common(&d)
-	c.add(d, at, replaced)
+	return c.add(d, at, replaced)
 }
 
 // moment names something that only its time tells from others of its kind. Without one, what was said before it does.
@@ -139,7 +143,13 @@ func (c *codex) moment(kind, about string, at time.Time) string {
 }
 
 func (c *codex) common(d *worklog.Draft) {
-	d.Conversation = agent.Conversation(c.session)
+	d.Conversation = agent.Conversation(orElse(c.own.conversation, c.session))
+	if c.own.row != "" {
+		d.ConversationTitle = "" // its parent's words name the conversation
+	}
+	if d.Parent == "" && d.Key != c.own.row {
+		d.Parent = c.own.row
+	}
 	agent.Note(d, "cwd", c.dir)
 }
 
@@ -167,11 +177,12 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 		c.common(&d)
 		c.begin(d, at, replaced)
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output":
-		d := worklog.Draft{Conversation: agent.Conversation(c.session), Key: c.answered(c.session, c.use(p, "item", at)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
+		d := worklog.Draft{Key: c.answered(c.session, c.use(p, "item", at)), Type: worklog.TypeToolCall, Status: worklog.StatusSuccess}
 		d.Details = agent.Output(unwrapped(p.Output))
 		if agent.Failed(p.Output) {
 			d.Status = worklog.StatusError
 		}
+		c.common(&d)
 		c.end(d, at, replaced)
 	case "web_search_call":
 		c.search(p, at, replaced)

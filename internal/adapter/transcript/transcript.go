@@ -88,10 +88,11 @@ type Options struct {
 type Agents struct {
 	callers map[string]string
 	ended   map[string]ending
+	threads map[string]thread // by id, those that another thread has started
 }
 
 // NewAgents returns an empty memory.
-func NewAgents() *Agents { return &Agents{callers: map[string]string{}, ended: map[string]ending{}} }
+func NewAgents() *Agents { return &Agents{callers: map[string]string{}, ended: map[string]ending{}, threads: map[string]thread{}} }
 
 func (a *Agents) started(agentKey, callKey string) {
 	if len(a.callers) < maxAgents {
