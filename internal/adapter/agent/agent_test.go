@@ -60,7 +60,9 @@ func TestAnswersTellWhetherTheyFailed(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]bool{
 		`{"metadata":{"exit_code":1}}`: true, `{"metadata":{"exit_code":0}}`: false, `{"error":{"message":"x"}}`: true, `{"error":null}`: false, `{"error":""}`: false,
-		`"{\"output\":\"x\",\"metadata\":{\"exit_code\":2}}"`: true, `"Exit code: 3\nOutput:\nx"`: true, `"Process exited with code 0\nx"`: false, `"fine"`: false, `7`: false, ``: false,
+		`"{\"output\":\"x\",\"metadata\":{\"exit_code\":2}}"`: true, `"Exit code: 3\nOutput:\nx"`: true, `"Process exited with code 0\nx"`: false,
+		`"Wall time: 1 s\nProcess exited with code 0\nOutput:\nProcess exited with code 2"`: false, `"Chunk ID: 1\nProcess exited with code 1\nOutput:\n"`: true,
+		`"ok\nthe log says\nExit code: 3\n"`: false, `{"is_error":true}`: true, `{"exit_code":"0"}`: false, `{"exit_code":"1"}`: true, `{"isError":true,"content":[]}`: true, `{"success":false}`: true, `{"success":true}`: false, `{"success":"no"}`: false, `"fine"`: false, `7`: false, ``: false,
 	} {
 		if got := Failed(json.RawMessage(raw)); got != want {
 			t.Errorf("%s: %v", raw, got)

@@ -135,29 +135,46 @@ func diff(raw json.RawMessage) string {
 	return b.String()
 }
 
-// exitCode finds how a command says that it failed.
-var exitCode = regexp.MustCompile(`(?m)^(?:Process exited with code|Exit code:?) (-?\d+)`)
+// exitCode finds how a command says that it failed, headLines is how far from its beginning.
+var exitCode = regexp.MustCompile(`^(?:Process exited with code|Exit code:?) (-?\d+)`)
+
+const headLines = 10
+
+// exited reads the head that Codex writes before what a command has printed, up to "Output:". A command may print the
+// same words, which say nothing about itself.
+func exited(text string) (code string, said bool) {
+	for i, line := range strings.SplitN(text, "\n", headLines+1) {
+		if m := exitCode.FindStringSubmatch(line); m != nil {
+			return m[1], true
+		}
+		if i == headLines || strings.HasPrefix(line, "Output:") || !strings.Contains(line, ":") {
+			break
+		}
+	}
+	return "", false
+}
 
 // Failed reports whether a tool's answer itself says that it failed: an exit code that is not 0, or an error.
 func Failed(raw json.RawMessage) bool {
-	var o struct {
-		Metadata struct {
-			ExitCode json.Number `json:"exit_code"`
-		} `json:"metadata"`
-		ExitCode json.Number     `json:"exit_code"`
-		Error    json.RawMessage `json:"error"`
-	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil { // an answer in a text, in which Codex writes it
-		if m := exitCode.FindStringSubmatch(text); m != nil {
-			return m[1] != "0"
+		if code, said := exited(text); said {
+			return code != "0"
 		}
 		raw = json.RawMessage(text)
 	}
+	var o map[string]json.RawMessage
 	if json.Unmarshal(raw, &o) != nil {
 		return false
 	}
-	bad := func(n json.Number) bool { return n != "" && n != "0" }
-	said := strings.TrimSpace(string(o.Error))
-	return bad(o.Metadata.ExitCode) || bad(o.ExitCode) || (said != "" && said != "null" && said != `""` && said != "false")
+	bad := func(raw json.RawMessage) bool {
+		var x struct {
+			ExitCode json.Number `json:"exit_code"`
+		}
+		_ = json.Unmarshal(raw, &x) // of another shape: says nothing
+		return x.ExitCode != "" && x.ExitCode != "0"
+	}
+	said := strings.TrimSpace(string(o["error"]))
+	return bad(o["metadata"]) || bad(raw) || said != "" && said != "null" && said != `""` && said != "false" ||
+		string(o["is_error"]) == "true" || string(o["isError"]) == "true" || string(o["success"]) == "false"
 }

@@ -298,7 +298,11 @@ func (s *span) outcome(d *worklog.Draft) {
 	if s.kind == kindAgent {
 		d.Title = s.agentTitle("failed")
 	}
-	d.Details = orElse(d.Details, orElse(s.eventText("exception", "exception.message", "exception.type"), orElse(s.Message, said)))
+	why := orElse(s.eventText("exception", "exception.message", "exception.type"), orElse(s.Message, said))
+	if strings.TrimSpace(d.Details) != "" {
+		agent.Note(d, "error", cutText(why))
+	}
+	d.Details = orElse(d.Details, why)
 	agent.Note(d, "error_type", s.first("error.type", "error_type"))
 }
 

@@ -185,3 +185,17 @@ func TestTheFirstQuestionNamesTheConversation(t *testing.T) {
 		}
 	}
 }
+
+func TestAFailedAgentSaysWhyBesideWhatItHasSaid(t *testing.T) {
+	t.Parallel()
+	s := genAI("1", "", "invoke_agent A", 0, "gen_ai.operation.name", "invoke_agent", "output.value", "Half of it", "error.type", "Timeout")
+	s.Failed, s.Message = true, "no answer in 30 s"
+	d := spansOf(t, s)[0]
+	if d.Status != worklog.StatusError || d.Details != "Half of it" || d.Metadata["error"] != "no answer in 30 s" {
+		t.Errorf("%+v", d)
+	}
+	s.Attrs["output.value"] = nil
+	if d := spansOf(t, s)[0]; d.Details != "no answer in 30 s" || d.Metadata["error"] != nil {
+		t.Errorf("%+v", d)
+	}
+}

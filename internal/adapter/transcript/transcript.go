@@ -92,7 +92,9 @@ type Agents struct {
 }
 
 // NewAgents returns an empty memory.
-func NewAgents() *Agents { return &Agents{callers: map[string]string{}, ended: map[string]ending{}, threads: map[string]thread{}} }
+func NewAgents() *Agents {
+	return &Agents{callers: map[string]string{}, ended: map[string]ending{}, threads: map[string]thread{}}
+}
 
 func (a *Agents) started(agentKey, callKey string) {
 	if len(a.callers) < maxAgents {
