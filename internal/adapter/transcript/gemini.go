@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/adapter/agent"
 	"github.com/worklogdev/worklog/worklog"
@@ -17,13 +18,21 @@ const maxDocument = 64 << 20
 type gemini struct {
 	track
 	session  string
-	document bytes.Buffer // what is no object of its own so far
-	begun    int          // its first line
-	shown    map[string]string
+	document bytes.Buffer            // what is no object of its own so far
+	begun    int                     // its first line
+	shown    map[string]*geminiWords // by id of the message
+	last     *step                   // the words of the last message: they may be written again, with others
+}
+
+// geminiWords are the words of a message.
+type geminiWords struct {
+	first string // the key of the first time that somebody said them
+	nth   int
+	step  *step
 }
 
 func newGemini(o Options) *gemini {
-	return &gemini{track: newTrack(o, agent.SourceGemini), session: orElse(o.Session, "unknown"), shown: map[string]string{}}
+	return &gemini{track: newTrack(o, agent.SourceGemini), session: orElse(o.Session, "unknown"), shown: map[string]*geminiWords{}}
 }
 
 type geminiChat struct {
@@ -74,14 +83,22 @@ func (g *gemini) Line(raw []byte) ([]Row, error) {
 	return nil, nil
 }
 
+// settle takes the words of the last message for its own.
+func (g *gemini) settle() {
+	if g.last != nil {
+		g.last.waiting, g.last = false, nil
+	}
+}
+
 // Close reads what was written over several lines.
 func (g *gemini) Close() ([]Row, error) {
-	if g.document.Len() == 0 {
-		return g.rest(), nil
+	var err error
+	if g.document.Len() > 0 {
+		g.line = g.begun
+		err = objects(g.document.Bytes(), func(o json.RawMessage) { g.object(o) })
+		g.document.Reset()
 	}
-	g.line = g.begun
-	err := objects(g.document.Bytes(), func(o json.RawMessage) { g.object(o) })
-	g.document.Reset()
+	g.settle()
 	return g.rest(), err
 }
 
@@ -105,6 +122,9 @@ func (g *gemini) message(raw json.RawMessage) {
 		g.skip("change of the chat")
 		return
 	}
+	if g.shown[m.ID] == nil || g.shown[m.ID].step != g.last {
+		g.settle()
+	}
 	at, replaced := g.at(m.Timestamp)
 	text := agent.Output(m.Content)
 	var d worklog.Draft
@@ -126,7 +146,7 @@ func (g *gemini) message(raw json.RawMessage) {
 	case strings.TrimSpace(text) == "":
 		g.skip("empty message")
 	default:
-		g.add(d, at, replaced)
+		g.say(m.ID, d, at, replaced)
 	}
 	for i, raw := range m.ToolCalls {
 		var c geminiCall
@@ -136,14 +156,47 @@ func (g *gemini) message(raw json.RawMessage) {
 	}
 }
 
-// times says which one of its text a message is. One that is written again, with more in it, is the same.
+// times says which one of its text a message is. One that is written again is the same.
 func (g *gemini) times(id, kind, text string) int {
-	key := agent.TextKey(g.session, "", kind, text, 1)
-	if id != "" && g.shown[id] == key {
-		return g.seen[key]
+	first := agent.TextKey(g.session, "", kind, text, 1)
+	w := g.shown[id]
+	switch {
+	case id == "" || strings.TrimSpace(text) == "":
+		return g.nth(g.session, "", kind, text)
+	case w == nil:
+		w = &geminiWords{}
+		if len(g.shown) < maxEnded {
+			g.shown[id] = w
+		}
+	case w.first == first:
+		return w.nth
+	default: // those words were not its last
+		g.seen[w.first]--
 	}
-	g.shown[id] = key
-	return g.nth(g.session, "", kind, text)
+	w.first, w.nth = first, g.nth(g.session, "", kind, text)
+	return w.nth
+}
+
+// say adds the words of a message, or corrects them when it is written again. Those that have left are corrected under
+// their key.
+func (g *gemini) say(id string, d worklog.Draft, at time.Time, replaced bool) {
+	w := g.shown[id]
+	switch {
+	case w == nil || w.step == nil:
+		s := g.add(d, at, replaced)
+		if w != nil {
+			w.step, g.last = s, s
+			s.waiting = true
+		}
+	case w.step.out:
+		d.Key = w.step.row.Draft.Key
+		g.add(d, at, replaced)
+	default:
+		known := w.step.row.Draft
+		d.Source, d.LoggedAt, d.Details = known.Source, known.LoggedAt, worklog.CutDetails(d.Details)
+		g.bytes += len(d.Details) - len(known.Details)
+		w.step.row.Draft = d
+	}
 }
 
 // call is a use of a tool: it began when the model asked for it, and its own time is that of its end.

@@ -25,10 +25,11 @@ func (t *track) finish(h *helper, end ending) {
 		at = end.at
 	}
 	d.EndedAt = &at
+	if !h.step.out {
+		t.bytes -= len(d.Details) // complete counts them again
+	}
 	if end.status == worklog.StatusError && end.said != "" {
-		t.bytes -= len(d.Details)
 		d.Details = worklog.CutDetails(end.said)
-		t.bytes += len(d.Details)
 	}
 	if end.status == worklog.StatusWarning {
 		agent.Note(d, agent.NoResult, true)
