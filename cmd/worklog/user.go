@@ -88,7 +88,7 @@ func printLink(a *app, st *store.Store, cfg config.Config, user account.User) er
 	}
 	base := cfg.BaseURL
 	if base == "" {
-		base = "http://" + cfg.ListenAddr
+		base = localURL(cfg.ListenAddr)
 	}
 	fmt.Fprintf(a.stderr, "this link lets %s choose a password; it works once, until %s:\n", user.Email, a.now().Add(life).Format("2 January 15:04"))
 	fmt.Fprintf(a.stdout, "%s/enter/%s\n", base, secret)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -163,5 +164,15 @@ func TestATokenIsPrintedAloneAndOnce(t *testing.T) {
 	d.ok("", "token", "revoke", tok.ID)
 	if _, _, err := d.store.TokenByHash(t.Context(), account.HashSecret(secret)); worklog.CodeOf(err) != worklog.CodeNotFound {
 		t.Errorf("revoked token: %v", err)
+	}
+}
+
+func TestALinkLeadsToTheServerWhateverItListensOn(t *testing.T) {
+	d := newDesk(t)
+	for listen, want := range map[string]string{":8080": "http://127.0.0.1:8080/enter/", "[::]:9000": "http://[::1]:9000/enter/", "0.0.0.0:80": "http://127.0.0.1:80/enter/", "10.0.0.5:8080": "http://10.0.0.5:8080/enter/"} {
+		a, out, said := world(t, map[string]string{"DATABASE_URL": d.dsn, "LISTEN_ADDR": listen})
+		if code := a.run([]string{"user", "add", fmt.Sprintf("u%d@example.org", len(listen))}); code != 0 || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%s: exit %d, %s%s", listen, code, out, said)
+		}
 	}
 }

@@ -43,8 +43,12 @@ func (s *Service) bisect(ctx context.Context, b *batch) (locked bool) {
 	s.release(b)
 	switch half := len(b.Writes) / 2; {
 	case worklog.CodeOf(err) != worklog.CodeInvalid:
+		away := unavailable("the database does not answer", err)
 		for _, r := range b.request {
-			r.err = unavailable("the database does not answer", err)
+			r.err = away
+		}
+		for _, m := range b.merged {
+			m.r.err = away
 		}
 		return false
 	case half == 0:

@@ -2,7 +2,10 @@ package ingest_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -59,5 +62,43 @@ func TestAValueThatOnlyPostgreSQLRefusesIsFoundByHalving(t *testing.T) {
 	stats, _ := b.flushed(t)
 	if stats.Stored != 498 || stats.Invalid != 2 {
 		t.Errorf("stats %+v", stats)
+	}
+}
+
+// Two requests say the same, and a third draft is refused; while that is looked for the database goes away.
+func TestARepeatOfAnotherRequestIsNotAnsweredWhenTheDatabaseGoesAway(t *testing.T) {
+	b := setup(t)
+	b.refuseTitles(t, "odd")
+	release := make(chan struct{})
+	b.store.mu.Lock()
+	b.store.hang = release
+	b.store.errs = []error{nil, nil, &worklog.Error{Code: worklog.CodeUnavailable, Message: "away"}}
+	b.store.mu.Unlock()
+	answers := make(chan error, 3)
+	for i, list := range [][]worklog.Draft{{{Title: "under way"}}, {{Title: "same"}, {Title: "odd"}}, {{Title: "same"}}} {
+		go func() {
+			receipts, err := b.Append(b.ctx, b.me, list)
+			if err == nil && strings.Contains(outcomes(receipts)+" ", "  ") || outcomes(receipts) == "" && err == nil {
+				err = fmt.Errorf("request %d is answered with %+v", i, receipts)
+			}
+			answers <- err
+		}()
+		for b.store.batches.Load() == 0 || b.Snapshot().Queued < []int{0, 2, 3}[i] {
+			<-time.After(time.Millisecond)
+		}
+	}
+	close(release)
+	away := 0
+	for range 3 {
+		switch err := <-answers; {
+		case err == nil:
+		case worklog.CodeOf(err) == worklog.CodeUnavailable:
+			away++
+		default:
+			t.Error(err)
+		}
+	}
+	if away != 2 {
+		t.Errorf("%d requests were told to try again, want 2", away)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
@@ -21,6 +22,8 @@ type cutter struct {
 	backend string // the server's socket
 	// arm makes the next COMMIT lose its answer: with forward it reached the server, without it did not.
 	arm, forward atomic.Bool
+	// fatal ends the connection in the server's words.
+	fatal atomic.Bool
 	// answered is how many bytes the server has sent.
 	answered atomic.Int64
 }
@@ -57,6 +60,11 @@ func (c *cutter) proxy(client net.Conn) {
 			c.answered.Add(int64(n))
 			if cut.Load() {
 				if bytes.Contains(buf[:n], []byte("COMMIT\x00")) { // the command tag: it is committed
+					if c.fatal.Load() {
+						bye := pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P01", Message: "terminating connection due to administrator command"}
+						wire, _ := bye.Encode(nil)
+						_, _ = client.Write(wire)
+					}
 					client.Close()
 					return
 				}
@@ -119,11 +127,14 @@ func TestACommitWhoseAnswerWasLostIsReadBack(t *testing.T) {
 	b, c := setupCut(t)
 	b.append(t, worklog.Draft{Title: "before"})
 	c.forward.Store(true)
-	c.arm.Store(true)
-	r := b.append(t, worklog.Draft{Title: "in doubt"})[0]
-	wantOutcome(t, r, worklog.OutcomeStored)
-	if n := one[int](t, b, "SELECT count(*) FROM work_logs WHERE id = $1", r.Row.ID); n != 1 || c.arm.Load() {
-		t.Errorf("%d rows, still armed: %v", n, c.arm.Load())
+	for _, fatal := range []bool{false, true} {
+		c.fatal.Store(fatal)
+		c.arm.Store(true)
+		r := b.append(t, worklog.Draft{Title: "in doubt", Metadata: worklog.Metadata{"fatal": fatal}})[0]
+		wantOutcome(t, r, worklog.OutcomeStored)
+		if n := one[int](t, b, "SELECT count(*) FROM work_logs WHERE id = $1", r.Row.ID); n != 1 || c.arm.Load() {
+			t.Errorf("%d rows, still armed: %v", n, c.arm.Load())
+		}
 	}
 }
 

@@ -6,13 +6,20 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // commitCheckTimeout bounds the search for the outcome of a commit whose answer was lost.
 const commitCheckTimeout = 3 * time.Second
 
-// isInDoubt reports that the answer was given up or lost on its way: PostgreSQL may have committed.
-func isInDoubt(err error) bool { return isBroken(err) || errors.Is(err, context.DeadlineExceeded) }
+// isInDoubt reports that the answer was given up or lost on its way, or that the server ended the connection, which it
+// also does right after a commit: it may have committed.
+func isInDoubt(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC"
+	}
+	return isBroken(err) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // committed finds out whether p was committed although its answer was lost. It takes a lock that p held, so that the
 // old transaction has ended, and looks for what p did. When nobody knows it says no: the caller answers "unknown", and a

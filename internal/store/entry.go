@@ -122,10 +122,12 @@ func (page *EntryPage) read(ctx context.Context, tx bun.Tx, q EntryQuery) error 
 		return query
 	}
 	var logs []workLog
+	more := false
 	query := narrow(entryColumnsOf(tx.NewSelect(), q.FullDetails))
 	if q.FullDetails {
-		seqs, err := fitting(ctx, narrow(tx.NewSelect().TableExpr("work_logs AS w")))
-		if err != nil {
+		var seqs []int64
+		var err error
+		if seqs, more, err = fitting(ctx, narrow(tx.NewSelect().TableExpr("work_logs AS w")), q.Limit); err != nil {
 			return err
 		}
 		query = entryColumnsOf(tx.NewSelect(), true).Where("w.owner_id = ? AND w.seq = ANY(?)", q.Owner, pgdialect.Array(seqs)).Order("w.seq DESC")
@@ -134,30 +136,34 @@ func (page *EntryPage) read(ctx context.Context, tx bun.Tx, q EntryQuery) error 
 		return err
 	}
 	if len(logs) > q.Limit {
-		logs = logs[:q.Limit]
-		page.Next = logs[q.Limit-1].Seq
-	} else if floor > 0 {
+		logs, more = logs[:q.Limit], true
+	}
+	switch {
+	case more:
+		page.Next = logs[len(logs)-1].Seq
+	case floor > 0:
 		page.Next = floor
 	}
 	page.fill(logs, previewOf(q.FullDetails))
 	return nil
 }
 
-// fitting returns which entries of a query a page has room for, and one more if there is one: looking at their sizes
-// first keeps a page of large ones out of memory.
-func fitting(ctx context.Context, query *bun.SelectQuery) (seqs []int64, err error) {
+// fitting returns which entries of a query, at most limit, have details that fit into a page, and whether the query has
+// more. Looking at their sizes first keeps a page of large entries out of memory. What lies in the archive is not read.
+func fitting(ctx context.Context, query *bun.SelectQuery, limit int) (seqs []int64, more bool, err error) {
 	var sizes []struct{ Seq, Size int64 }
-	if err := query.Column("w.seq").ColumnExpr("COALESCE(w.details_bytes, octet_length(w.details)) AS size").Scan(ctx, &sizes); err != nil {
-		return nil, err
+	err = query.Column("w.seq").ColumnExpr("CASE WHEN w.archive_url IS NULL THEN COALESCE(w.details_bytes, octet_length(w.details)) ELSE 0 END AS size").Scan(ctx, &sizes)
+	if err != nil {
+		return nil, false, err
 	}
 	total := int64(0)
-	for _, x := range sizes {
-		seqs = append(seqs, x.Seq)
-		if total += x.Size; total > pageBytes {
-			break
+	for i, x := range sizes {
+		if total += x.Size; i == limit || i > 0 && total > pageBytes {
+			return seqs, true, nil
 		}
+		seqs = append(seqs, x.Seq)
 	}
-	return seqs, nil
+	return seqs, false, nil
 }
 
 // previewOf is the bound of details in a list, 0 for none.
