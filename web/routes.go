@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/static"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -130,6 +132,7 @@ func (s *Server) mount(r api.Route) {
 // the handler; answers to a signed-in caller are never stored by a cache.
 func (s *Server) guard(r api.Route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		writeIDs(c)
 		if r.Policy.Public {
 			return r.Handler(c)
 		}
@@ -156,6 +159,15 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 		}
 		return r.Handler(c)
 	}
+}
+
+// writeIDs writes the ids in an address as the database does: what is passed on of them is compared as text.
+func writeIDs(c echo.Context) {
+	values := slices.Clone(c.ParamValues())
+	for i := range values {
+		values[i] = store.CanonicalID(values[i])
+	}
+	c.SetParamValues(values...)
 }
 
 // onlyNeedsPassword reports whether p may do this as soon as the password is checked again.

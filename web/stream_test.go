@@ -285,7 +285,7 @@ func TestEndsReachTheStreamsTheyConcern(t *testing.T) {
 	conversation, activity := x.listen("/conversations/"+id+"/stream?after=1"), x.listen("/stream?after=1")
 	conversation.want("hello")
 	activity.want("hello")
-	if w := x.ask(http.MethodPost, "/conversations/"+id+"/delete", nil, "Sec-Fetch-Site", "same-origin"); w.Code != http.StatusSeeOther {
+	if w := x.ask(http.MethodPost, "/conversations/"+strings.ToUpper(id)+"/delete", nil, "Sec-Fetch-Site", "same-origin"); w.Code != http.StatusSeeOther {
 		t.Fatalf("delete: %d", w.Code)
 	}
 	if e := conversation.next(); e != (event{name: "bye", data: "gone"}) {

@@ -24,7 +24,7 @@ func TestAPatchFollowsTheRulesOfAKeyedDraft(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	again := worklog.StatusError
-	e = must[worklog.Entry](t)(c.PatchEntry(t.Context(), id, worklog.EntryPatch{Status: &again, Metadata: worklog.Metadata{"a": "9", "c": "3"}}))
+	e = must[worklog.Entry](t)(c.PatchEntry(t.Context(), strings.ToUpper(id), worklog.EntryPatch{Status: &again, Metadata: worklog.Metadata{"a": "9", "c": "3"}}))
 	if e.Status != status || fmt.Sprint(e.Metadata) != "map[a:1 b:2 c:3]" {
 		t.Errorf("a final status and metadata that were there: %+v", e)
 	}

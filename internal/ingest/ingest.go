@@ -259,7 +259,7 @@ func (s *Service) Skipped(n int) { s.metrics.skipped.Add(int64(n)) }
 // add queues a valid draft in r. What it returns is valid until the next one.
 func (r *request) add(i int, d *worklog.Draft, owner int64, p *account.Principal, now time.Time) *draft {
 	w := store.Write{
-		Owner: owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: d.Key, Conversation: d.Conversation, ConversationID: d.ConversationID,
+		Owner: owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: d.Key, Conversation: d.Conversation, ConversationID: store.CanonicalID(d.ConversationID),
 		ConversationTitle: d.ConversationTitle, Facts: change.Of(d, now),
 	}
 	x := draft{index: i, write: w, imported: d.LoggedAt != nil && now.Sub(*d.LoggedAt) > importAge}

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestAChangeByIDDoesNotOvertakeOneThatIsHeld(t *testing.T) {
 	id := b.append(t, b.me, running("1"))[0].Entry.ID
 	held := b.held(t, 1, running("2"))
 	details := "3"
-	e, err := b.Patch(b.ctx, b.me, id, worklog.EntryPatch{Details: &details})
+	e, err := b.Patch(b.ctx, b.me, strings.ToUpper(id), worklog.EntryPatch{Details: &details})
 	if err != nil || e.Details != "3" {
 		t.Errorf("%+v, %v", e, err)
 	}

@@ -26,7 +26,7 @@ func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, pa
 	if err != nil {
 		return worklog.Entry{}, err
 	}
-	w := store.Write{Owner: p.User.ID, EntryID: id, Patch: true, Facts: facts}
+	w := store.Write{Owner: p.User.ID, EntryID: store.CanonicalID(id), Patch: true, Facts: facts}
 	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details) + weight(map[string]any(facts.Metadata)), done: make(chan struct{})}
 	if err := s.run(ctx, r); err != nil {
 		return worklog.Entry{}, err
@@ -54,7 +54,7 @@ func (s *Service) UpdateOwn(ctx context.Context, p *account.Principal, own Own, 
 		return worklog.Receipt{}, err
 	}
 	w := store.Write{
-		Owner: p.User.ID, EntryID: own.ID, Key: s.Key(own.Key), Patch: true, Facts: facts, TokenID: p.Token.ID, OwnOnly: true, RunningOnly: true,
+		Owner: p.User.ID, EntryID: store.CanonicalID(own.ID), Key: s.Key(own.Key), Patch: true, Facts: facts, TokenID: p.Token.ID, OwnOnly: true, RunningOnly: true,
 	}
 	r := &request{drafts: []draft{{write: w}}, receipts: make([]worklog.Receipt, 1), bytes: len(facts.Details) + weight(map[string]any(facts.Metadata)), done: make(chan struct{})}
 	if err := s.run(ctx, r); err != nil {

@@ -347,6 +347,14 @@ func metadataJSON(m worklog.Metadata) string {
 	return string(b)
 }
 
+// CanonicalID returns a UUID in the spelling of PostgreSQL, which takes others, too; anything else as it is.
+func CanonicalID(id string) string {
+	if u, err := uuid.Parse(id); err == nil {
+		return u.String()
+	}
+	return id
+}
+
 // uuidOf is NULL for a text that is no UUID.
 func uuidOf(s string) pgtype.UUID {
 	id, err := uuid.Parse(s)

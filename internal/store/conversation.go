@@ -196,6 +196,7 @@ func (s *Store) UpdateConversation(ctx context.Context, owner int64, id string, 
 	if uuid.Validate(id) != nil {
 		return Conversation{}, errNoConversation()
 	}
+	id = CanonicalID(id)
 	if p.Title != nil {
 		*p.Title = normalText(strings.TrimSpace(*p.Title))
 	}

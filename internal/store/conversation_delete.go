@@ -42,7 +42,7 @@ func (s *Store) DeleteConversation(ctx context.Context, owner int64, id string) 
 		if err := s.appendOwn(ctx, tx, stats[owner], tombstone(c.public(), at), at); err != nil {
 			return err
 		}
-		return notify(ctx, tx, Control{Kind: ControlConversation, ID: id})
+		return notify(ctx, tx, Control{Kind: ControlConversation, ID: c.ID})
 	})
 }
 

@@ -144,7 +144,7 @@ func revokeToken(ctx context.Context, tx bun.Tx, owner int64, id string) (int64,
 	if len(owners) == 0 {
 		return 0, errNoToken()
 	}
-	return owners[0], notify(ctx, tx, Control{Kind: ControlToken, ID: id})
+	return owners[0], notify(ctx, tx, Control{Kind: ControlToken, ID: CanonicalID(id)})
 }
 
 // TouchTokens notes when tokens were last used. It never moves a time back, so several processes may report.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,7 +163,7 @@ func TestTokensAreFoundByHashUntilRevoked(t *testing.T) {
 	wantCode(t, "somebody else revokes", b.RevokeToken(b.ctx, bob.ID, id), worklog.CodeNotFound)
 	wantCode(t, "no uuid", b.RevokeToken(b.ctx, b.user.ID, "x"), worklog.CodeNotFound)
 	got := b.listen(t)
-	if err := b.RevokeToken(b.ctx, b.user.ID, id); err != nil {
+	if err := b.RevokeToken(b.ctx, b.user.ID, strings.ToUpper(id)); err != nil {
 		t.Fatal(err)
 	}
 	if c := next(t, got); c != (store.Control{Kind: store.ControlToken, ID: id}) {
