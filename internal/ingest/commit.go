@@ -312,7 +312,7 @@ func (s *Service) receipt(r *request, d *draft, res *store.Result) {
 	case res.Outcome == worklog.OutcomeInvalid:
 		rec.Reason, rec.Errors = res.Error.Message, res.Error.Fields
 	case res.Outcome == worklog.OutcomeLimited:
-		s.limited(d, &rec)
+		s.limited(d, res.Row.ConversationID, &rec)
 	default:
 		entry := res.Row.Entry
 		rec.Entry = &entry

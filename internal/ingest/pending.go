@@ -44,11 +44,11 @@ type repeats struct {
 	last         time.Time
 }
 
-// noteKey is a conversation as its writers name it.
+// noteKey is a conversation, by its id.
 type noteKey struct {
-	owner   int64
-	key, id string
-	earlier bool // drafts of an earlier process
+	owner        int64
+	conversation string
+	earlier      bool // drafts of an earlier process
 }
 
 // note is the entry that tells of suppressed drafts. It grows in place for a minute.
@@ -129,8 +129,9 @@ func standIn(w *store.Write) *worklog.Entry {
 	return e
 }
 
-// limited answers a draft over the limit with a stand-in and tells of it in the conversation. The store has counted it.
-func (s *Service) limited(d *draft, rec *worklog.Receipt) {
+// limited answers a draft over the limit with a stand-in and tells of it in its conversation (id), or, when there is none
+// and a draft over the limit must not make one, as unfiled. The store has counted it.
+func (s *Service) limited(d *draft, conversation string, rec *worklog.Receipt) {
 	state := s.limiter.State(d.window)
 	rec.Entry = standIn(&d.write)
 	rec.Reason = fmt.Sprintf("over the limit of %d new entries a minute; counted, not stored", state.Limit)
@@ -143,7 +144,7 @@ func (s *Service) limited(d *draft, rec *worklog.Receipt) {
 		p.told[d.write.Owner]++
 		return
 	}
-	k := noteKey{owner: d.write.Owner, key: d.write.Conversation, id: d.write.ConversationID}
+	k := noteKey{owner: d.write.Owner, conversation: conversation}
 	n := p.notes[k]
 	if n == nil && len(p.notes) >= maxNotes {
 		k = noteKey{owner: d.write.Owner}
@@ -212,7 +213,7 @@ func (n *note) write(k noteKey) store.Write {
 		title += " before a restart"
 	}
 	return store.Write{
-		Owner: k.owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: n.key, Conversation: k.key, ConversationID: k.id, Note: true,
+		Owner: k.owner, EntryID: uuid.Must(uuid.NewV7()).String(), Key: n.key, ConversationID: k.conversation, Note: true,
 		Facts: change.Facts{
 			Status: worklog.StatusWarning, Type: worklog.TypeInfo, Title: title, Source: worklog.SourceWorklog,
 			StartedAt: n.first.UTC().Truncate(time.Microsecond), EndedAt: n.last.UTC().Truncate(time.Microsecond), LoggedAt: n.first.UTC().Truncate(time.Microsecond),

@@ -2,6 +2,9 @@ package ingest_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,5 +71,55 @@ func TestWhatIsSentAgainIsNotLeftUntold(t *testing.T) {
 	}
 	if left, err := b.store.Untold(context.WithoutCancel(t.Context())); err != nil || len(left) > 0 {
 		t.Errorf("untold: %v, %v", left, err)
+	}
+}
+
+// Each run of a tool that is over the limit may name a conversation of its own, and none of them may be made.
+func TestSuppressedDraftsOfConversationsThatDoNotExistAreToldTogether(t *testing.T) {
+	b := setup(t)
+	b.append(t, b.me, drafts(perMinute, "there")...)
+	for i := range 20 {
+		wantOutcomes(t, b.append(t, b.me, worklog.Draft{Title: "x", Conversation: fmt.Sprint("run ", i)}, worklog.Draft{Title: fmt.Sprint(i), Conversation: "there"}), "limited limited")
+	}
+	_, rows := b.flushed(t)
+	told := map[string]int{}
+	for _, r := range rows {
+		if r.Source == worklog.SourceWorklog {
+			told[fmt.Sprintf("%s, filed: %v", r.Title, r.ConversationID != "")]++
+		}
+	}
+	want := map[string]int{"20 entries suppressed (limit: 5 a minute), filed: true": 1, "20 entries suppressed (limit: 5 a minute), filed: false": 1}
+	if !maps.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}
+
+func TestANoteGrowsForAMinuteAndThenAnotherBegins(t *testing.T) {
+	b := setup(t)
+	notes := func() (titles []string) {
+		b.clock.move(time.Second) // what is pending is due
+		bob := b.user(t, fmt.Sprintf("bob%d@example.org", b.store.batches.Load()))
+		wantOutcomes(t, b.append(t, bob, worklog.Draft{Title: "wakes the committer"}), "stored")
+		page, err := b.store.Entries(b.ctx, store.EntryQuery{Owner: b.me.User.ID, Filter: store.EntryFilter{Source: worklog.SourceWorklog}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Rows {
+			titles = append(titles, r.Title)
+		}
+		return titles
+	}
+	b.append(t, b.me, drafts(perMinute+1, "c")...)
+	if got := notes(); !slices.Equal(got, []string{"1 entry suppressed (limit: 5 a minute)"}) {
+		t.Errorf("notes %v", got)
+	}
+	b.append(t, b.me, worklog.Draft{Title: "more", Conversation: "c"})
+	if got := notes(); !slices.Equal(got, []string{"2 entries suppressed (limit: 5 a minute)"}) {
+		t.Errorf("notes %v", got)
+	}
+	b.clock.move(time.Minute)
+	b.append(t, b.me, drafts(perMinute+1, "c")...)
+	if got := notes(); !slices.Equal(got, []string{"1 entry suppressed (limit: 5 a minute)", "2 entries suppressed (limit: 5 a minute)"}) {
+		t.Errorf("notes %v", got)
 	}
 }

@@ -36,7 +36,7 @@ type Write struct {
 // Result says what became of a Write.
 type Result struct {
 	Outcome worklog.Outcome
-	Row     Row            // the entry as it now stands; zero when limited or invalid
+	Row     Row            // the entry as it now stands; zero when invalid, and when limited but for the conversation if there is one
 	Error   *worklog.Error // of an invalid one
 	NoSuch  bool           // Patch or Repeats named an entry that does not exist
 	Refused bool           // OwnOnly stood in the way

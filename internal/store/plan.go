@@ -195,7 +195,11 @@ func (p *plan) apply(i int, w *Write) Result {
 		return Result{Outcome: worklog.OutcomeInvalid, Error: err}
 	}
 	if !w.Note && p.batch.Admit != nil && !p.batch.Admit(i) {
-		return Result{Outcome: worklog.OutcomeLimited}
+		r := Result{Outcome: worklog.OutcomeLimited}
+		if conv != nil {
+			r.Row.ConversationID = conv.id
+		}
+		return r
 	}
 	if conv == nil && w.Conversation != "" && !w.Note {
 		conv = p.makeConversation(w)
