@@ -215,6 +215,7 @@ func (p *program) serve(ctx context.Context) error {
 
 	p.log.Info("stopping")
 	p.web.Drain()
+	p.delay(p.cfg.StopDelay, failed)
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(drain))
@@ -247,6 +248,14 @@ func (p *program) wait(ctx context.Context, failed <-chan error) error {
 		return err
 	case <-gone:
 		return fmt.Errorf("PostgreSQL ended: %w", p.postgres.Err())
+	}
+}
+
+// delay goes on serving for a while, unless something fails.
+func (p *program) delay(d time.Duration, failed <-chan error) {
+	select {
+	case <-time.After(d):
+	case <-failed:
 	}
 }
 

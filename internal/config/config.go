@@ -38,6 +38,7 @@ type Config struct {
 	TabsPerUser     int
 	StreamsPerToken int
 	StreamMaxAge    time.Duration
+	StopDelay       time.Duration
 
 	RetainHot  time.Duration
 	RetainWarm time.Duration

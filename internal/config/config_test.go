@@ -52,7 +52,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		"DATABASE_URL": "postgres://u:p@h/d", "LISTEN_ADDR": ":0", "BASE_URL": "https://Log.Example.org/", "DATA_DIR": "/srv/w/",
 		"TRUSTED_PROXIES": "10.1.2.3/8, ::1,", "LOG_LEVEL": "WARN", "LOG_FORMAT": "json", "METRICS_ADDR": "127.0.0.1:9090",
 		"SESSION_LIFETIME": "12h", "WORKLOG_RATE_LIMIT": "1", "WORKLOG_AGENT_RATE_LIMIT": "2", "WORKLOG_IMPORT_LIMIT": "3", "WORKLOG_ROOM_PER_DAY": "5GiB", "WORKLOG_REDACT": "false",
-		"WORKLOG_TABS_PER_SESSION": "4", "WORKLOG_TABS_PER_USER": "5", "WORKLOG_STREAMS_PER_TOKEN": "6", "WORKLOG_STREAM_MAX_AGE": "2s",
+		"WORKLOG_TABS_PER_SESSION": "4", "WORKLOG_TABS_PER_USER": "5", "WORKLOG_STREAMS_PER_TOKEN": "6", "WORKLOG_STREAM_MAX_AGE": "2s", "WORKLOG_STOP_DELAY": "7s",
 		"WORKLOG_RETAIN_HOT": "1d12h", "WORKLOG_RETAIN_WARM": "48h", "WORKLOG_RETAIN_COLD": "3d", "WORKLOG_CLEANUP_AT": "23:59",
 		"WORKLOG_ARCHIVE_URL": "file:///srv/w/old/", "XDG_RUNTIME_DIR": "/run/user/7",
 	}, nil)
@@ -64,7 +64,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		LogLevel:       4, LogFormat: "json", MetricsAddr: "127.0.0.1:9090",
 		SessionLifetime: 12 * time.Hour, RateLimit: 1, AgentRateLimit: 2, ImportLimit: 3, RoomPerDay: 5 << 30,
-		TabsPerSession: 4, TabsPerUser: 5, StreamsPerToken: 6, StreamMaxAge: 2 * time.Second,
+		TabsPerSession: 4, TabsPerUser: 5, StreamsPerToken: 6, StreamMaxAge: 2 * time.Second, StopDelay: 7 * time.Second,
 		RetainHot: 36 * time.Hour, RetainWarm: 48 * time.Hour, RetainCold: 3 * day, CleanupAt: 23*time.Hour + 59*time.Minute,
 		ArchiveURL: "file:///srv/w/old", RuntimeDir: "/run/user/7",
 	}
@@ -111,6 +111,7 @@ func TestMistakesAreRefusedByName(t *testing.T) {
 		"WORKLOG_REDACT":         {"maybe", "2"},
 		"WORKLOG_TABS_PER_USER":  {"2", "10001"},
 		"WORKLOG_STREAM_MAX_AGE": {"999ms", "25h"},
+		"WORKLOG_STOP_DELAY":     {"-1s", "61s"},
 		"WORKLOG_RETAIN_HOT":     {"31d"},
 		"WORKLOG_RETAIN_COLD":    {"29d"},
 		"WORKLOG_CLEANUP_AT":     {"24:00", "3", "03:00 CET", "03:00:00"},
@@ -188,7 +189,7 @@ func TestEveryOptionMayComeFromAFile(t *testing.T) {
 	valid := map[string]string{
 		"DATABASE_URL": "host=/run user=w", "LISTEN_ADDR": ":1", "BASE_URL": "http://h", "DATA_DIR": "/d", "TRUSTED_PROXIES": "1.1.1.1",
 		"LOG_LEVEL": "debug", "LOG_FORMAT": "text", "METRICS_ADDR": ":2", "SESSION_LIFETIME": "1h", "WORKLOG_CLEANUP_AT": "04:00 UTC",
-		"WORKLOG_ARCHIVE_URL": "file:///h/.local/share/worklog/a", "WORKLOG_STREAM_MAX_AGE": "2h",
+		"WORKLOG_ARCHIVE_URL": "file:///h/.local/share/worklog/a", "WORKLOG_STREAM_MAX_AGE": "2h", "WORKLOG_STOP_DELAY": "1m",
 		"WORKLOG_RETAIN_HOT": "8d", "WORKLOG_RETAIN_WARM": "31d", "WORKLOG_RETAIN_COLD": "91d", "WORKLOG_REDACT": "off", "WORKLOG_ROOM_PER_DAY": "2GiB",
 	}
 	for _, o := range Options() {

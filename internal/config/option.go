@@ -55,6 +55,8 @@ func table() []Option {
 			set: func(c *Config, v string) error { return parseChoice(&c.LogFormat, v, "auto", "text", "json") }},
 		{Name: "METRICS_ADDR", Help: "address and port of a separate listener for /metrics; unset: on the site, for admin tokens",
 			set: func(c *Config, v string) error { return parseOptionalAddr(&c.MetricsAddr, v) }},
+		{Name: "WORKLOG_STOP_DELAY", Default: "0s", Help: "how long /readyz answers 503 before a stop begins, so that a balancer looks elsewhere",
+			set: func(c *Config, v string) error { return parseDuration(&c.StopDelay, v, 0, time.Minute) }},
 		{Name: "SESSION_LIFETIME", Default: "30d", Help: "how long a login lasts",
 			set: func(c *Config, v string) error { return parseDuration(&c.SessionLifetime, v, time.Minute, longest) }},
 		{Name: "WORKLOG_RATE_LIMIT", Default: "60", Help: "new entries per minute and user",

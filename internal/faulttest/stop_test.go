@@ -43,9 +43,9 @@ func metric(t *testing.T, app *apptest.App, name string) string {
 
 // underWay starts a program in which one write waits: somebody holds its owner until release. The answer's status comes
 // through the channel.
-func underWay(t *testing.T) (app *apptest.App, token string, release func(), status <-chan int) {
+func underWay(t *testing.T, options ...apptest.Option) (app *apptest.App, token string, release func(), status <-chan int) {
 	t.Helper()
-	app = apptest.Start(t, apptest.WithEnv("METRICS_ADDR", "localhost:0"), apptest.WithEnv("WORKLOG_STREAMS_PER_TOKEN", "1000"))
+	app = apptest.Start(t, append(options, apptest.WithEnv("METRICS_ADDR", "localhost:0"))...)
 	token = app.User(apptest.Email)
 	if res := post(t, app, token, `{"title":"makes the stats row"}`); res.StatusCode != http.StatusCreated {
 		t.Fatal(res.Status)
@@ -109,10 +109,18 @@ func follow(t *testing.T, app *apptest.App, token string) <-chan string {
 
 func TestASignalEndsStreamsFirstAndLetsAWriteThatIsUnderWayFinish(t *testing.T) {
 	t.Parallel()
-	app, token, release, status := underWay(t)
+	app, token, release, status := underWay(t, apptest.WithEnv("WORKLOG_STOP_DELAY", "2s"))
 	stream := follow(t, app, token)
 	var stopped sync.WaitGroup
 	stopped.Go(app.Stop)
+	apptest.Eventually(t, "a balancer is told to look elsewhere", func() bool {
+		res, err := http.Get(app.URL + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusServiceUnavailable
+	})
 	if retry := <-stream; retry == "" {
 		t.Error("the stream was not told when to come back")
 	}
