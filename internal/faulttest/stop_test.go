@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/worklogdev/worklog/internal/apptest"
+	"github.com/worklogdev/worklog/internal/postgres"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 // metric returns a figure of the program's, as it is written in its metrics.
@@ -50,7 +53,14 @@ func underWay(t *testing.T, options ...apptest.Option) (app *apptest.App, token 
 	if res := post(t, app, token, `{"title":"makes the stats row"}`); res.StatusCode != http.StatusCreated {
 		t.Fatal(res.Status)
 	}
-	conn, err := pgx.Connect(t.Context(), app.DSN)
+	dsn := app.DSN
+	if dsn == "" {
+		var err error
+		if dsn, err = postgres.RunningDSN(filepath.Join(app.DataDir, "postgres")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +156,25 @@ func TestASignalEndsStreamsFirstAndLetsAWriteThatIsUnderWayFinish(t *testing.T) 
 	listening, streams, database := strings.Index(app.Logs(), `"stopping"`), strings.LastIndex(app.Logs(), `"stream ended"`), strings.LastIndex(app.Logs(), "/api/v1/logs")
 	if listening < 0 || streams < listening || database < streams {
 		t.Errorf("stopping, the stream's end and the write's answer are at %d, %d and %d in the log", listening, streams, database)
+	}
+}
+
+func TestThePrivateDatabaseIsStoppedAfterTheLastWrite(t *testing.T) {
+	t.Parallel()
+	app, token, release, status := underWay(t, apptest.WithPrivatePostgres())
+	stream := follow(t, app, token)
+	var stopped sync.WaitGroup
+	stopped.Go(app.Stop)
+	<-stream
+	release()
+	if s := <-status; s != http.StatusCreated {
+		t.Errorf("the write was answered with %d", s)
+	}
+	stopped.Wait()
+	app.Restart()
+	page, err := worklog.New(app.URL, token).Entries(t.Context(), worklog.Query{})
+	if err != nil || len(page.Entries) != 2 || page.Entries[0].Title != "under way" {
+		t.Errorf("%+v, %v", page.Entries, err)
 	}
 }
 
