@@ -95,6 +95,10 @@ func TestCookiesFollowTheBaseURL(t *testing.T) {
 		if !strings.HasPrefix(cookie, "__Host-worklog_session=") || !strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "Path=/;") || strings.Contains(cookie, "Domain") {
 			t.Errorf("cookie %q", cookie)
 		}
+		theme := b.post("/theme", "theme", "dark").Header().Get("Set-Cookie")
+		if !strings.HasPrefix(theme, "__Host-worklog_theme=dark;") || !strings.Contains(theme, "Secure") || !strings.Contains(b.get("/settings/tokens").Body.String(), `data-theme="dark"`) {
+			t.Errorf("cookie %q", theme)
+		}
 		if w.Header().Get("Strict-Transport-Security") == "" {
 			t.Error("no HSTS over https")
 		}

@@ -53,7 +53,7 @@ func (s *Server) render(c echo.Context, status int, component templ.Component) e
 // shell is what every page has around its content. The sidebar is for the caller to fill.
 func (s *Server) shell(c echo.Context, title string) view.Shell {
 	sh := view.Shell{
-		Title: title, Path: c.Request().URL.RequestURI(), Theme: themeOf(c.Request()), Demo: s.demo, Version: s.version,
+		Title: title, Path: c.Request().URL.RequestURI(), Theme: s.themeOf(c.Request()), Demo: s.demo, Version: s.version,
 		Now: s.now().UTC(), Asset: static.URL,
 	}
 	if p := account.PrincipalFrom(c.Request().Context()); p != nil {
@@ -62,14 +62,20 @@ func (s *Server) shell(c echo.Context, title string) view.Shell {
 	return sh
 }
 
-// themeCookie holds "light" or "dark". It is no secret and belongs to the browser, not to the user.
-const themeCookie = "worklog_theme"
+// themeCookie is the name of the cookie that holds "light" or "dark". It is no secret and belongs to the browser, not to
+// the user.
+func (s *Server) themeCookie() string {
+	if s.https() {
+		return "__Host-worklog_theme"
+	}
+	return "worklog_theme"
+}
 
 // themeAge is how long a browser keeps its theme.
 const themeAge = 365 * 24 * time.Hour
 
-func themeOf(r *http.Request) string {
-	if c, err := r.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
+func (s *Server) themeOf(r *http.Request) string {
+	if c, err := r.Cookie(s.themeCookie()); err == nil && (c.Value == "light" || c.Value == "dark") {
 		return c.Value
 	}
 	return ""
@@ -81,7 +87,7 @@ func (s *Server) setTheme(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cookie := &http.Cookie{Name: themeCookie, Path: "/", MaxAge: -1, Secure: s.https(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	cookie := &http.Cookie{Name: s.themeCookie(), Path: "/", MaxAge: -1, Secure: s.https(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if theme := form.Get("theme"); theme == "light" || theme == "dark" {
 		cookie.Value, cookie.MaxAge = theme, int(themeAge.Seconds())
 	}

@@ -3,12 +3,14 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -196,6 +198,32 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 				t.Errorf("%s %s (%s) was not tried", method, path, op.OperationID)
 			}
 		}
+	}
+}
+
+func TestEveryRouteIsDescribed(t *testing.T) {
+	t.Parallel()
+	described := map[string]bool{}
+	for path, item := range theContract(t).doc.Paths.Map() {
+		for method := range item.Operations() {
+			described[method+" "+path] = true
+		}
+	}
+	parameter := regexp.MustCompile(`:(\w+)`)
+	for _, r := range api.New(api.Deps{}).Routes() {
+		for _, method := range strings.Split(r.Method, ",") {
+			if name := method + " " + parameter.ReplaceAllString(r.Path, "{$1}"); !described[name] {
+				t.Errorf("%s is not described", name)
+			} else {
+				delete(described, name)
+			}
+		}
+	}
+	for name := range described {
+		if name == "GET /healthz" || name == "GET /readyz" { // theirs is package web, and TestEveryOperationAnswersAsDescribed asks them
+			continue
+		}
+		t.Errorf("%s is described and not there", name)
 	}
 }
 
