@@ -59,8 +59,11 @@ func killWhen(t *testing.T, app *apptest.App, there func() bool, args ...string)
 	}()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
+	late := time.After(time.Minute)
 	for !there() {
 		select {
+		case <-late:
+			t.Fatalf("worklog %s is not where it is to be killed", args[0])
 		case err := <-ended:
 			t.Fatalf("worklog %s ended before it was killed: %v", args[0], err)
 		case <-tick.C:

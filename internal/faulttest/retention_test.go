@@ -38,9 +38,9 @@ func ages() map[string]struct {
 	}
 }
 
-func startAged(t *testing.T) *aged {
+func startAged(t *testing.T, options ...apptest.Option) *aged {
 	t.Helper()
-	app := apptest.Start(t, apptest.WithEnv("WORKLOG_IMPORT_LIMIT", unlimited), apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))
+	app := apptest.Start(t, append(options, apptest.WithEnv("WORKLOG_IMPORT_LIMIT", unlimited), apptest.WithEnv("WORKLOG_RATE_LIMIT", unlimited))...)
 	w := &aged{t: t, app: app, client: worklog.New(app.URL, app.User(apptest.Email), worklog.WithTimeout(time.Minute))}
 	var err error
 	if w.db, err = pgx.Connect(t.Context(), app.DSN); err != nil {
@@ -185,7 +185,7 @@ func TestASweepAndARestoreThatAreKilledInEveryStepAreFinishedByTheNext(t *testin
 	if out := w.app.Command("", "archive", "verify"); strings.Contains(out, "orphan") {
 		t.Errorf("the last sweep left something behind:\n%s", out)
 	}
-	for _, name := range []string{"kept", "cold"} {
+	for _, name := range []string{"kept", "cold", "warm"} {
 		w.killIn("the restore of "+name, func() int { return w.count(name, worklog.StorageHot) }, "restore", "--conversation", name)
 		w.app.Command("", "restore", "--conversation", name)
 		w.checkRows()
