@@ -175,3 +175,27 @@ func TestTheEraseCommandGoesOnWithWhatBegan(t *testing.T) {
 		t.Errorf("%+v, %v", u, err)
 	}
 }
+
+func TestNoCommandGetsPastAHold(t *testing.T) {
+	d := newDesk(t)
+	d.old("ann@example.org", "work", 40, 100)
+	ann, _ := d.user("ann@example.org")
+	conv, err := d.store.FindConversation(t.Context(), ann.ID, "work")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.By(account.CommandLine()).Hold(t.Context(), conv.ID, true, "court order 7"); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if out, said, code := d.at(dir, "cleanup"); code != 0 || strings.Contains(out, "40") {
+		t.Errorf("the sweep: exit %d\n%s%s", code, out, said)
+	}
+	if _, said, code := d.at(dir, "user", "erase", "ann@example.org", "--reason", "asked", "--yes"); code == 0 || !strings.Contains(said, "under hold") {
+		t.Errorf("the erasure: exit %d\n%s", code, said)
+	}
+	stats, err := d.store.Stats(t.Context(), ann.ID)
+	if err != nil || stats.Entries[worklog.StorageHot] != 2 {
+		t.Errorf("held were 2 entries, there are %v, %v", stats.Entries, err)
+	}
+}

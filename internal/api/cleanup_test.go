@@ -85,6 +85,29 @@ func TestASweepBesideAnotherIsAConflictAndNotInTheAuditList(t *testing.T) {
 	}
 }
 
+func TestNoRequestGetsPastAHold(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	user, admin := s.user("ann@example.org"), s.user("admin@example.org", account.ScopeAdmin)
+	at := s.clock.now().AddDate(0, 0, -100)
+	r := must[[]worklog.Receipt](t)(s.client(user).Append(t.Context(), worklog.Draft{Title: "evidence", Conversation: "c", LoggedAt: &at}))[0]
+	if err := s.store.By(account.CommandLine()).Hold(t.Context(), r.Entry.ConversationID, true, "court order 7"); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.do(http.MethodDelete, "/api/v1/conversations/"+r.Entry.ConversationID, user, ""); a.status != http.StatusConflict || !strings.Contains(string(a.body), "holds this conversation") {
+		t.Errorf("its owner's deletion: %d %s, want 409", a.status, a.body)
+	}
+	if dry := s.cleanup(admin, `{"dry_run":true}`); dry.Deleted+dry.Cold+dry.Warm+dry.Archived != 0 {
+		t.Errorf("dry run %+v", dry.Sweep)
+	}
+	if sweep := s.cleanup(admin, `{}`); sweep.State != store.SweepDone || sweep.Deleted+sweep.Cold+sweep.Warm+sweep.Archived != 0 {
+		t.Errorf("sweep %+v", sweep.Sweep)
+	}
+	if e := must[worklog.Entry](t)(s.client(user).Entry(t.Context(), r.Entry.ID)); e.ConversationID != r.Entry.ConversationID || e.StorageStatus != worklog.StorageHot {
+		t.Errorf("what is held is %+v", e)
+	}
+}
+
 func TestAnArchivedEntrySaysWhereItsPayloadIs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
