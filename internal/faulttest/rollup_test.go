@@ -1,13 +1,19 @@
 package faulttest
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/worklogdev/worklog/internal/apptest"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 // The statistics are counted in the background by a program that is killed again and again while it writes and counts,
@@ -57,4 +63,47 @@ func counted(t *testing.T, db *pgx.Conn, sql string) []string {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// From the request to what an open dashboard shows: counted by the worker, read and rendered once a second, sent.
+func TestAnOpenDashboardShowsWhatCameInWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
+	app := apptest.Start(t)
+	app.Admin("root@example.org")
+	client := worklog.New(app.URL, app.User(apptest.Email))
+	admin := app.Login("root@example.org")
+	cursor := apptest.Attr(app.Get(admin, "/admin?range=1h").One("#board"), "data-cursor")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, app.URL+"/admin/stream?range=1h&tab=a.0&after="+cursor, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streaming := &http.Client{Jar: admin.Jar}
+	resp, err := streaming.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewReader(resp.Body)
+	shown := func(text string) {
+		for line := ""; !strings.Contains(line, text); {
+			if line, err = lines.ReadString('\n'); err != nil {
+				t.Fatalf("the stream ended before %q: %v", text, err)
+			}
+		}
+	}
+	shown("hello")
+	var took []time.Duration
+	for i := range 5 {
+		began := time.Now()
+		if err := client.Log(t.Context(), worklog.Draft{Title: fmt.Sprint("step ", i), Status: worklog.StatusSuccess}); err != nil {
+			t.Fatal(err)
+		}
+		shown(fmt.Sprintf(`<p class="big">%d</p>`, i+1))
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	if took[2] > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	t.Logf("from the request to the page: %v", took)
 }
