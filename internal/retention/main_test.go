@@ -43,6 +43,12 @@ type world struct {
 func setup(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
+	return setupAlone(t)
+}
+
+// setupAlone is setup for a test that no other runs beside.
+func setupAlone(t *testing.T) *world {
+	t.Helper()
 	w := &world{t: t, ctx: t.Context(), dsn: storetest.DSN(t), dir: filepath.Join(t.TempDir(), "archive"), now: time.Now().UTC().Truncate(time.Second)}
 	w.Store = storetest.Open(t, w.dsn)
 	var err error
