@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestTwoMillionEntriesAreReachedByTheIntendedIndexes(t *testing.T) {
 	if err := explained.Ping(b.ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range append(pageAccess(t, b, explained), sweepAccess(b, explained)...) {
+	for _, a := range slices.Concat(pageAccess(t, b, explained), sweepAccess(b, explained), personAccess(t, b, explained)) {
 		plans.Take()
 		if err := a.do(); err != nil {
 			t.Errorf("%s: %v", a.what, err)
@@ -145,6 +146,34 @@ func pageAccess(t *testing.T, b *bundle, s *store.Store) []access {
 			}
 			return err
 		}, "conversations_pkey", "work_logs_running"},
+	}
+}
+
+// personAccess is what is done with everything of one person.
+func personAccess(t *testing.T, b *bundle, s *store.Store) []access {
+	t.Helper()
+	const leaving = manyOwners
+	_, by := b.admin(t, "root@example.org")
+	if err := by.BeginErasure(b.ctx, leaving, "asked"); err != nil {
+		t.Fatal(err)
+	}
+	erase := func(after int64) func() error {
+		return func() error {
+			n, _, err := s.EraseSome(b.ctx, leaving, after)
+			if err == nil && n == 0 {
+				err = fmt.Errorf("nothing was erased after %d", after)
+			}
+			return err
+		}
+	}
+	export := func(after int64) func() error {
+		return func() error { _, err := s.ExportEntries(b.ctx, b.user.ID, after, 500); return err }
+	}
+	return []access{
+		{"the beginning of an export", export(0), "work_logs_pkey", ""},
+		{"the middle of an export", export(manyEntries / manyOwners / 2), "work_logs_pkey", ""},
+		{"the first batch of an erasure", erase(0), "work_logs_pkey", ""},
+		{"a batch of an erasure", erase(manyEntries / manyOwners / 2), "work_logs_pkey", ""},
 	}
 }
 
