@@ -98,7 +98,7 @@ func rooms() map[string][]string {
 		"~/web/readtest":        {},
 		"~/internal/replay":     {},
 		"~/internal/bench": {
-			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/store",
+			"~/worklog", "~/internal/account", "~/internal/postgres", "~/internal/rollup", "~/internal/store",
 			"github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/sync/errgroup",
 		},
 	}

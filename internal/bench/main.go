@@ -74,7 +74,7 @@ type section struct {
 
 func sections() []section {
 	return []section{
-		{"write", measureWrites}, {"batch", measureBatches}, {"hooks", measureHooks}, {"fanout", measureFanout}, {"idle", measureIdle}, {"page", measurePages}, {"delete", measureDeletion}, {"cleanup", measureCleanup},
+		{"write", measureWrites}, {"batch", measureBatches}, {"hooks", measureHooks}, {"fanout", measureFanout}, {"idle", measureIdle}, {"page", measurePages}, {"delete", measureDeletion}, {"cleanup", measureCleanup}, {"dashboard", measureDashboard},
 	}
 }
 

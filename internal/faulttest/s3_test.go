@@ -26,7 +26,7 @@ type objectStore struct {
 // trap answers no request from the one on that it waits for.
 type trap struct {
 	method string
-	left   atomic.Int64 // requests that are answered before
+	left   atomic.Int64  // requests that are answered before
 	shut   chan struct{} // closed when one waits
 	open   chan struct{} // closed when whoever waits has been killed
 }
