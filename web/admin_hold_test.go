@@ -19,7 +19,9 @@ func TestNoPageGetsPastAHold(t *testing.T) {
 		t.Errorf("a dry run says %q", texts(doc, "#due li"))
 	}
 	o.want("the sweep", o.admin.post("/admin/retention/run"), http.StatusSeeOther)
-	o.eventually("what is free is gone", func() bool { return o.query("SELECT string_agg(title || storage_status, ' ') FROM work_logs") == "evidencehot" })
+	o.eventually("what is free is gone", func() bool {
+		return o.query("SELECT string_agg(title || storage_status, ' ') FROM work_logs") == "evidencehot"
+	})
 	ann := o.signedIn(o.ann)
 	w := ann.post("/conversations/" + conv + "/delete")
 	o.want("its owner's deletion", w, http.StatusConflict)
