@@ -66,3 +66,16 @@ func TestRetentionIsShownCountedAndRunFromThePage(t *testing.T) {
 	}
 	o.want("a word as flag", o.admin.get("/admin/retention?dry=perhaps"), http.StatusBadRequest)
 }
+
+// A folder that is not there any more, a full disk: the administrator must not have to look into a log.
+func TestTheDashboardSaysWhyASweepWasStopped(t *testing.T) {
+	o := newOffice(t)
+	o.exec(`INSERT INTO sweeps (started_by, state, started_at, updated_at, finished_at, warm, error)
+		VALUES ('schedule', 'failed', now() - interval '2 minutes', now(), now(), 7, 'cold: archive: write x.ndjson.zst: no space left on device')`)
+	for path, place := range map[string]string{"/admin": "#board-sweep", "/admin/retention": "#sweeps"} {
+		said := strings.Join(texts(o.admin.see(path), place), " ")
+		if !strings.Contains(said, "failed") || !strings.Contains(said, "no space left on device") {
+			t.Errorf("%s says %q", path, said)
+		}
+	}
+}
