@@ -82,3 +82,38 @@ func TestOtherDoorsChangeOnlyWhatTheirTokenWrote(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// A token that has replaced a revoked one goes on with the session: its stop ends what that has left open, its
+// question marks that step, and a reported end still wins. Sessions that it does not name are none of its business.
+func TestATokenThatReplacedAnotherGoesOnWithTheSession(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	older, newer, read := s.user("a@x.test", account.ScopeWrite), s.user("a@x.test", account.ScopeWrite), s.user("a@x.test")
+	s.hook(older, "PreToolUse", bashCall)
+	s.post(older, `{"session_id":"elsewhere","hook_event_name":"PreToolUse"`+bashCall+`}`)
+	s.hook(newer, "Stop", `,"background_tasks":[]`)
+	if e := s.byKey(read)["s/t1"]; e.Status != worklog.StatusWorking { // the older one may still report its end
+		t.Errorf("%+v", e)
+	}
+	for _, known := range must[[]account.Token](t)(s.store.Tokens(t.Context(), 1)) {
+		if strings.HasPrefix(older, known.Prefix) {
+			if err := s.store.RevokeToken(t.Context(), 1, known.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.clock.advance(2 * time.Second)
+	s.hook(newer, "PermissionRequest", `,"tool_name":"Bash","tool_input":{"command":"npm test"}`)
+	if all := s.byKey(read); len(all) != 3 { // no row of its own for the question
+		t.Errorf("%+v", all)
+	}
+	s.clock.advance(2 * time.Second)
+	s.hook(newer, "Stop", `,"background_tasks":[]`)
+	if all := s.byKey(read); all["s/t1"].Status != worklog.StatusWarning || all["elsewhere/t1"].Status != worklog.StatusWorking {
+		t.Errorf("%+v", all)
+	}
+	s.hook(newer, "PostToolUse", bashCall+`,"tool_response":"ok"`)
+	if e := s.byKey(read)["s/t1"]; e.Status != worklog.StatusSuccess || e.Details != "ok" {
+		t.Errorf("%+v", e)
+	}
+}

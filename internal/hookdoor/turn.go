@@ -30,8 +30,9 @@ func moveOf(e *hook.Event) store.Move {
 	return m
 }
 
-// running returns the conversation with that key and those of its running steps that p itself wrote, or may read. What is
-// found out about steps is a guess, unlike what is reported by their keys, and a guess ends nothing of another token.
+// running returns the conversation with that key and those of its running steps that p itself wrote, or may read, or that
+// nobody else can end any more. What is found out about steps is a guess, unlike what is reported by their keys, and a
+// guess ends nothing of another token that may still write.
 func (d *Door) running(ctx context.Context, p *account.Principal, key string) (conv store.Conversation, steps []store.Row, err error) {
 	conv, err = d.store.ConversationByKey(ctx, p.User.ID, d.ingest.Key(key))
 	if worklog.CodeOf(err) == worklog.CodeNotFound {
@@ -41,12 +42,31 @@ func (d *Door) running(ctx context.Context, p *account.Principal, key string) (c
 		return conv, nil, err
 	}
 	rows, err := d.store.Running(ctx, p.User.ID, conv.ID)
+	if err != nil || p.Token == nil || p.Can(account.ScopeRead) {
+		return conv, rows, err
+	}
+	var able map[string]bool
 	for _, row := range rows {
-		if p.Token == nil || p.Token.ID == row.TokenID || p.Can(account.ScopeRead) {
+		if row.TokenID != p.Token.ID && able == nil {
+			if able, err = d.able(ctx, p.User.ID); err != nil {
+				return conv, nil, err
+			}
+		}
+		if row.TokenID == p.Token.ID || row.TokenID != "" && !able[row.TokenID] {
 			steps = append(steps, row)
 		}
 	}
-	return conv, steps, err
+	return conv, steps, nil
+}
+
+// able returns the ids of an owner's tokens that are neither revoked nor expired.
+func (d *Door) able(ctx context.Context, owner int64) (map[string]bool, error) {
+	tokens, err := d.store.Tokens(ctx, owner)
+	ids := make(map[string]bool, len(tokens))
+	for _, t := range tokens {
+		ids[t.ID] = t.ExpiresAt.IsZero() || d.now().Before(t.ExpiresAt)
+	}
+	return ids, err
 }
 
 // ask marks the running step that asks. It returns what is still to be stored of the event, and in which manner: a
