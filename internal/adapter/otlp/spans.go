@@ -29,7 +29,8 @@ type span struct {
 	*wire.Span
 	facts
 	kind kind
-	into *span // the span that has swallowed this one: the same call, seen from further outside
+	into *span  // the span that has swallowed this one: the same call, seen from further outside
+	row  string // the key of the row that an earlier request has given to the same call
 }
 
 // trace is the spans of one trace in a request.
@@ -45,6 +46,7 @@ func Spans(spans []wire.Span, traces *Traces, owner int64, now time.Time) *Batch
 	b := newBatch(now)
 	for _, t := range byTrace(spans) {
 		t.collapse()
+		traces.collapseLater(owner, t)
 		session := traces.session(b, owner, t)
 		for _, s := range t.order {
 			if s.kind == noKind || s.kind == kindPart || s.into != nil {
@@ -56,7 +58,7 @@ func Spans(spans []wire.Span, traces *Traces, owner int64, now time.Time) *Batch
 			if parent != nil {
 				d.Parent = parent.key(orElse(parent.session(), session))
 			}
-			traces.remember(owner, t.id, s.SpanID, missing, &d)
+			traces.remember(owner, t.id, s, missing, &d)
 			b.add(d, nil)
 		}
 		traces.reunite(b, owner, t, session)
@@ -179,7 +181,7 @@ func (t *trace) collapse() {
 		}
 		switch s.kind {
 		case kindLLM:
-			if !s.within(up) {
+			if !s.call().within(up.call()) {
 				continue
 			}
 		case kindTool:
@@ -206,18 +208,6 @@ func (s *span) take(attrs wire.Attrs) {
 	}
 }
 
-// within reports whether up covers nearly all of the time of s.
-func (s *span) within(up *span) bool {
-	from, to := s.Start, s.End
-	if from.Before(up.Start) {
-		from = up.Start
-	}
-	if to.After(up.End) {
-		to = up.End
-	}
-	return to.Sub(from)+clockSlack >= time.Duration(covered*float64(s.End.Sub(s.Start)))
-}
-
 func (s *span) tool() string { return orElse(s.first(toolNames()...), s.toolByName()) }
 
 // toolByName finds the tool in a name like "execute_tool ls" or "tools/call ls".
@@ -239,6 +229,9 @@ func spanKey(traceID, spanID string) string { return agent.Key(traceID, spanID) 
 // key names the entry of a span: that of its call where the agent has an id for it that no other call has; else the
 // span's own id has to do.
 func (s *span) key(session string) string {
+	if s.row != "" {
+		return s.row
+	}
 	if id := s.first(callNames()...); s.kind == kindTool && !agent.Counted(id) {
 		return agent.Key(session, id)
 	}

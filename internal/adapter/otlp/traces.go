@@ -15,8 +15,8 @@ const (
 )
 
 // Traces remembers what the spans of a trace have in common from one request to the next: exporters send a span when it
-// ends, its parent long after it. What is forgotten costs the indentation of a row, or the conversation's name, and
-// nothing else. It is safe for concurrent use; the nil Traces remembers nothing.
+// ends, its parent long after it. What is forgotten costs the indentation of a row, the conversation's name, or that
+// a call of a model which several spans tell of is one row, and nothing else. It is safe for concurrent use; the nil Traces remembers nothing.
 type Traces struct {
 	mu       sync.Mutex
 	now, old map[traceRef]memory
@@ -31,10 +31,18 @@ type traceRef struct {
 
 // memory is what is known of a span or trace.
 type memory struct {
-	session string          // of a trace
-	unnamed bool            // the trace has rows in a conversation of its own
-	key     string          // of the span's row
-	orphans []worklog.Draft // rows that wait to hear of this span
+	session string   // of a trace
+	unnamed bool     // the trace has rows in a conversation of its own
+	key     string   // of the span's row
+	call    call     // that the span is
+	orphans []orphan // rows that wait to hear of this span
+}
+
+// orphan is a row that waits to hear of its parent. Its draft is without its conversation, which may have another name
+// by then.
+type orphan struct {
+	draft worklog.Draft
+	call  call
 }
 
 // NewTraces returns an empty memory.
@@ -98,15 +106,15 @@ func (m *Traces) Joined(owner int64, j Join) {
 
 // remember notes the row of a span, and that it waits for the span missing if there is one: its row is found now, or
 // later by reunite.
-func (m *Traces) remember(owner int64, traceID, spanID, missing string, d *worklog.Draft) {
+func (m *Traces) remember(owner int64, traceID string, s *span, missing string, d *worklog.Draft) {
 	if m == nil || traceID == "" {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ref := traceRef{owner, traceID, spanID}
+	ref := traceRef{owner, traceID, s.SpanID}
 	own := m.get(ref)
-	own.key = d.Key
+	own.key, own.call = d.Key, s.call()
 	m.set(ref, own)
 	if missing == "" {
 		return
@@ -117,14 +125,13 @@ func (m *Traces) remember(owner int64, traceID, spanID, missing string, d *workl
 		d.Parent = up.key
 		return
 	}
-	// Without its conversation, which may have another name by then.
-	m.wait(ref, worklog.Draft{Key: d.Key, Title: d.Title, Type: d.Type, Status: d.Status, Source: d.Source})
+	m.wait(ref, orphan{worklog.Draft{Key: d.Key, Title: d.Title, Type: d.Type, Status: d.Status, Source: d.Source}, own.call})
 }
 
-func (m *Traces) wait(ref traceRef, child worklog.Draft) {
+func (m *Traces) wait(ref traceRef, child orphan) {
 	up := m.get(ref)
 	for _, known := range up.orphans {
-		if known.Key == child.Key {
+		if known.draft.Key == child.draft.Key {
 			return
 		}
 	}
@@ -153,10 +160,12 @@ func (m *Traces) reunite(b *Batch, owner int64, t *trace, session string) {
 		}
 		for _, child := range children {
 			switch {
+			case up != nil && child.draft.Key == up.key(orElse(up.session(), session)): // they are the same call
 			case up != nil:
-				child.Parent = up.key(orElse(up.session(), session))
-				agent.Fit(&child, b.now)
-				b.Entries = append(b.Entries, Entry{Draft: child, now: b.now, late: true})
+				d := child.draft
+				d.Parent = up.key(orElse(up.session(), session))
+				agent.Fit(&d, b.now)
+				b.Entries = append(b.Entries, Entry{Draft: d, now: b.now, late: true})
 			case missing != "":
 				m.wait(traceRef{owner, t.id, missing}, child)
 			}

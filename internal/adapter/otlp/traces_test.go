@@ -75,7 +75,7 @@ func TestTheMemoryOfTracesIsBounded(t *testing.T) {
 	m := NewTraces()
 	for i := range 3 * maxRemembered {
 		d := worklog.Draft{Key: fmt.Sprint(i), Title: "x"}
-		m.remember(1, fmt.Sprint(i/100), d.Key, fmt.Sprint("missing ", i%3), &d)
+		m.remember(1, fmt.Sprint(i/100), &span{Span: &wire.Span{SpanID: d.Key}}, fmt.Sprint("missing ", i%3), &d)
 	}
 	rows := 0
 	for _, generation := range []map[traceRef]memory{m.now, m.old} {
