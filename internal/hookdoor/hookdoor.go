@@ -139,6 +139,9 @@ func (d *Door) keep(ctx context.Context, p *account.Principal, m ingest.Manner, 
 		return err
 	}
 	drafts := event.Drafts
+	if len(drafts) == 0 {
+		d.ingest.Skipped(1)
+	}
 	if event.Ask != nil {
 		if drafts, m, err = d.ask(ctx, p, m, event); err != nil {
 			return err

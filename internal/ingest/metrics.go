@@ -25,7 +25,7 @@ type Snapshot struct {
 	Queued  int // drafts that wait for their commit
 	// Redacted counts the secrets that were replaced in drafts, those that were sent again included.
 	Redacted int64
-	Skipped  int64 // records of telemetry that say nothing an entry could show
+	Skipped  int64 // records of telemetry, and events of hooks, that say nothing an entry could show
 	Recent   Recent
 }
 
