@@ -3,7 +3,6 @@ package api
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -77,17 +76,24 @@ func (a *API) reserve(c echo.Context) (release func(), err error) {
 
 // reserveBytes is reserve for a body that will have n bytes at most.
 func (a *API) reserveBytes(c echo.Context, n int64) (release func(), err error) {
-	r := c.Request()
 	if n <= smallBody {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), largeWait)
-	defer cancel()
-	if err := a.large.Acquire(ctx, n); err != nil {
-		return nil, &worklog.Error{Code: worklog.CodeUnavailable, Message: "too many large requests at once; nothing was stored", RetryAfter: largeWait, Err: err}
+	if err := a.acquire(c, n); err != nil {
+		return nil, err
 	}
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(largeRead)) // of the real clock; a test's recorder has none
 	return func() { a.large.Release(n) }, nil
+}
+
+// acquire waits for n bytes of the memory for large bodies, which are to be released.
+func (a *API) acquire(c echo.Context, n int64) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), largeWait)
+	defer cancel()
+	if err := a.large.Acquire(ctx, n); err != nil {
+		return &worklog.Error{Code: worklog.CodeUnavailable, Message: "too many large requests at once; nothing was stored", RetryAfter: largeWait, Err: err}
+	}
+	return nil
 }
 
 // readBody reads the whole body into buf.
@@ -102,47 +108,6 @@ func readBody(r *http.Request, buf *bytes.Buffer) ([]byte, error) {
 		return nil, bodyError(&http.MaxBytesError{Limit: maxBody})
 	}
 	return buf.Bytes(), nil
-}
-
-// readAgentBody reads the body of a request at an agents' door, which may be compressed. Its bound is that of what comes
-// out; only one that turns out to be large takes a share of the memory for large bodies, until release.
-func (a *API) readAgentBody(c echo.Context, buf *bytes.Buffer) (raw []byte, release func(), err error) {
-	body, err := decompressed(c.Request())
-	if err != nil {
-		return nil, nil, err
-	}
-	release = func() {}
-	if _, err = io.CopyN(buf, body, smallBody+1); err == nil {
-		if release, err = a.reserveBytes(c, maxAgentBody); err != nil {
-			return nil, nil, err
-		}
-		_, err = buf.ReadFrom(io.LimitReader(body, maxAgentBody+1-int64(buf.Len())))
-	}
-	switch {
-	case err != nil && !errors.Is(err, io.EOF):
-		err = bodyError(err)
-	case buf.Len() > maxAgentBody:
-		err = bodyError(&http.MaxBytesError{Limit: maxAgentBody})
-	default:
-		return buf.Bytes(), release, nil
-	}
-	release()
-	return nil, nil, err
-}
-
-// decompressed returns a body as it was before it was compressed.
-func decompressed(r *http.Request) (io.Reader, error) {
-	switch enc := r.Header.Get("Content-Encoding"); {
-	case enc == "" || strings.EqualFold(enc, "identity"):
-		return r.Body, nil
-	case strings.EqualFold(enc, "gzip"):
-		zr, err := gzip.NewReader(r.Body)
-		if err != nil {
-			return nil, bodyError(err)
-		}
-		return zr, nil
-	}
-	return nil, worklog.Errorf(worklog.CodeMediaType, "a body may be compressed with gzip only")
 }
 
 // bodyError says why a body could not be read: it is too long, or it ended before its end.
