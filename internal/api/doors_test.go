@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -65,14 +66,14 @@ func ways(at time.Time) map[string]way {
 	}
 }
 
-// importFile sends what a transcript of Claude Code holds, as "worklog import" does.
+// importFile sends what a transcript holds, as "worklog import" does.
 func (s *server) importFile(text []byte, token string) map[worklog.Outcome]int {
 	s.t.Helper()
-	p := transcript.New(transcript.ClaudeCode, transcript.Options{Now: s.clock.now()})
+	p := transcript.New(transcript.Detect(text[:min(len(text), 64<<10)]), transcript.Options{Now: s.clock.now(), Session: "file"})
 	var rows []transcript.Row
 	for line := range bytes.Lines(text) {
 		more, err := p.Line(line)
-		if err != nil {
+		if _, mended := errors.AsType[transcript.Repaired](err); err != nil && !mended {
 			s.t.Fatal(err)
 		}
 		rows = append(rows, more...)

@@ -166,7 +166,7 @@ func TestTheSameWordsSaidAgainAreShownAgain(t *testing.T) {
 }
 
 // recording returns a file beside the checkout, or nothing.
-func recording(t *testing.T, name string) []byte {
+func recording(t testing.TB, name string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "recordings", filepath.FromSlash(name)))
 	if err != nil && !os.IsNotExist(err) {

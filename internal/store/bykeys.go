@@ -12,7 +12,7 @@ func (s *Store) ByKeys(ctx context.Context, owner int64, keys []string) ([]Row, 
 		return nil, nil
 	}
 	var logs []workLog
-	err := entryColumnsOf(s.db.NewSelect(), false).Where("w.owner_id = ? AND w.key IN (?)", owner, bun.In(keys)).Scan(ctx, &logs)
+	err := entryColumnsOf(s.db.NewSelect(), false).Where("w.owner_id = ? AND w.key IN ?", owner, bun.Tuple(keys)).Scan(ctx, &logs)
 	rows := make([]Row, len(logs))
 	for i := range logs {
 		logs[i].unpack(PreviewBytes)

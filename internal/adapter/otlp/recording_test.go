@@ -72,7 +72,7 @@ func TestRecordingsHaveTheRowsThatTheyShould(t *testing.T) {
 	} {
 		raw := recording(t, c.name)
 		if raw == nil {
-			t.Logf("%s is not here", c.name)
+			t.Logf("THE RECORDINGS ARE NOT HERE: %s was not checked", c.name)
 			continue
 		}
 		var all []Entry

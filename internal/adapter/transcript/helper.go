@@ -53,6 +53,7 @@ func (t *track) finishHelpers(all map[string]*helper, agents *Agents, over bool)
 		switch {
 		case !h.step.waiting:
 		case known:
+			h.step.row.Draft.Parent = orElse(h.step.row.Draft.Parent, agents.callers[key]) // its caller may stand behind it
 			t.finish(h, end)
 		case over && h.done:
 			t.finish(h, ending{status: worklog.StatusSuccess})

@@ -98,6 +98,9 @@ func recordings(t testing.TB, pattern string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(paths) == 0 {
+		t.Logf("THE RECORDINGS ARE NOT HERE: nothing was checked against %s", pattern)
+	}
 	return paths
 }
 
