@@ -50,3 +50,17 @@ func TestACompressedFileHasTheLinesOfThePlainOne(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func FuzzCompressedFilesAreReadOrRefused(f *testing.F) {
+	f.Add([]byte(codexText))
+	f.Add(packed(f, []byte(codexText)))
+	f.Add([]byte(zstdMagic))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, release := Lines(bytes.NewReader(raw))
+		defer release()
+		n, err := io.CopyN(io.Discard, r, 1<<20)
+		if !bytes.HasPrefix(raw, []byte(zstdMagic)) && n != min(int64(len(raw)), 1<<20) {
+			t.Errorf("%d of %d bytes, %v", n, len(raw), err)
+		}
+	})
+}
