@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/worklogdev/worklog/internal/demo"
 	"github.com/worklogdev/worklog/worklog"
@@ -30,12 +31,16 @@ func runDemo(ctx context.Context, url, token string, log *slog.Logger) error {
 	return demo.Play(ctx, worklog.New(url, token, worklog.WithoutKeys()), 1, log)
 }
 
-// endLeftovers ends the steps that ran when the demo was stopped: nobody else would.
+// endLeftovers ends the demo's steps that ran when it was stopped: nobody else would. Those of agents that somebody has
+// connected to it go on.
 func endLeftovers(ctx context.Context, c *worklog.Client) error {
 	stopped := worklog.StatusWarning
 	for e, err := range c.All(ctx, worklog.Query{Status: worklog.StatusWorking}) {
 		if err != nil {
 			return err
+		}
+		if !strings.HasPrefix(e.Key, demo.Keys) {
+			continue
 		}
 		patch := worklog.EntryPatch{Status: &stopped, Metadata: worklog.Metadata{"ended_by": "the demo was stopped"}}
 		if _, err := c.PatchEntry(ctx, e.ID, patch); err != nil {

@@ -41,3 +41,22 @@ func TestDemoWithoutATokenSaysWhatIsMissing(t *testing.T) {
 	}
 	s.stderr.wait(t, "(WORKLOG_TOKEN)")
 }
+
+func TestARestartOfTheDemoEndsOnlyWhatTheDemoBegan(t *testing.T) {
+	t.Parallel()
+	c := apptest.Shared(t).Client()
+	running := worklog.Draft{Title: "x", Status: worklog.StatusWorking}
+	own, others := running, running
+	own.Key, others.Key = "demo/1-2/s/3", "session/toolu_1"
+	if _, err := c.Append(t.Context(), own, others); err != nil {
+		t.Fatal(err)
+	}
+	if err := endLeftovers(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range c.All(t.Context(), worklog.Query{}) {
+		if want := map[string]worklog.Status{own.Key: worklog.StatusWarning, others.Key: worklog.StatusWorking}[e.Key]; err != nil || e.Status != want {
+			t.Errorf("%s is %s, want %s, %v", e.Key, e.Status, want, err)
+		}
+	}
+}

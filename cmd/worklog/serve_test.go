@@ -18,6 +18,7 @@ import (
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/internal/change"
+	"github.com/worklogdev/worklog/internal/demo"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/worklog"
@@ -231,7 +232,7 @@ func leaveRunning(t *testing.T, st *store.Store) {
 		t.Fatal(err)
 	}
 	facts := change.Facts{Title: "left running", Type: worklog.TypeInfo, Status: worklog.StatusWorking, LoggedAt: time.Now().UTC()}
-	w := store.Write{Owner: user.ID, EntryID: uuid.NewString(), Key: "left", Facts: facts}
+	w := store.Write{Owner: user.ID, EntryID: uuid.NewString(), Key: demo.Keys + "left", Facts: facts}
 	if _, _, err := st.Append(t.Context(), store.Batch{Now: time.Now().UTC(), Writes: []store.Write{w}}); err != nil {
 		t.Fatal(err)
 	}

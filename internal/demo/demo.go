@@ -17,6 +17,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// Keys is how the key of every entry of the demo begins.
+const Keys = "demo/"
+
 // Writer is what the demo needs of a [worklog.Client].
 type Writer interface {
 	Append(ctx context.Context, drafts ...worklog.Draft) ([]worklog.Receipt, error)
@@ -77,7 +80,7 @@ func (d *troupe) history(now time.Time) []worklog.Draft {
 	for _, s := range d.scenes {
 		for i, hours := range s.HoursAgo {
 			began := now.Add(-time.Duration(hours * float64(time.Hour)))
-			run := fmt.Sprintf("demo/%s/%d", s.name, i)
+			run := fmt.Sprintf(Keys+"%s/%d", s.name, i)
 			for _, b := range s.beats(run, run, rand.New(rand.NewPCG(d.seed, uint64(i)))) {
 				if b.draft.Status == worklog.StatusWorking {
 					continue
@@ -123,8 +126,8 @@ func (d *troupe) play(ctx context.Context, track int) error {
 // perform writes one scene at its own pace, into a conversation that is a new one every hour.
 func (d *troupe) perform(ctx context.Context, s scene, rng *rand.Rand) error {
 	began := time.Now()
-	run := fmt.Sprintf("demo/%s/%s", s.name, began.UTC().Format("20060102T150405"))
-	conversation := fmt.Sprintf("demo/%s/%s", s.name, began.UTC().Format("20060102T15"))
+	run := fmt.Sprintf(Keys+"%s/%s", s.name, began.UTC().Format("20060102T150405"))
+	conversation := fmt.Sprintf(Keys+"%s/%s", s.name, began.UTC().Format("20060102T15"))
 	for _, b := range s.beats(run, conversation, rng) {
 		if err := pause(ctx, time.Until(began.Add(b.at))); err != nil {
 			return err
