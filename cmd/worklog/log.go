@@ -66,9 +66,9 @@ func (cmd logCmd) Run(a *app) error {
 		return err
 	}
 	if r := receipts[0]; r.Outcome == worklog.OutcomeLimited {
-		fmt.Fprintln(a.stderr, "worklog: not stored:", r.Reason)
+		fmt.Fprintln(a.stderr, "worklog: not stored:", printable(r.Reason))
 	} else if r.Entry != nil {
-		fmt.Fprintln(a.stdout, r.Entry.ID)
+		fmt.Fprintln(a.stdout, printable(r.Entry.ID))
 	}
 	return nil
 }

@@ -112,3 +112,29 @@ func TestAServerIsAskedWhereItListens(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingThatAServerSaysReachesTheTerminalAsACommand(t *testing.T) {
+	t.Parallel()
+	const evil = `\u001b[2J\u001b]0;title\u0007\u202e`
+	for name, answer := range map[string]string{
+		"a refusal":  `{"code":"invalid","detail":"` + evil + `","errors":[{"field":"title","message":"` + evil + `"}]}`,
+		"no room":    `{"outcome":"limited","reason":"` + evil + `","entry":{"title":"x"}}`,
+		"an entry":   `{"outcome":"stored","entry":{"id":"` + evil + `","title":"x"}}`,
+		"not a fact": evil,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if name == "a refusal" {
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusUnprocessableEntity)
+			}
+			_, _ = w.Write([]byte(answer))
+		}))
+		defer server.Close()
+		s := newShell("WORKLOG_URL", server.URL, "WORKLOG_TOKEN", "wlg_x")
+		_ = s.run(t.Context(), "log", "x")
+		said := s.stdout.String() + s.stderr.String()
+		if strings.ContainsFunc(strings.ReplaceAll(said, "\n", ""), harmful) || strings.TrimSpace(said) == "" {
+			t.Errorf("%s: %q", name, said)
+		}
+	}
+}

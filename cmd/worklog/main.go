@@ -94,7 +94,7 @@ func (a *app) run(args []string) int {
 		return int(code)
 	}
 	if err != nil {
-		fmt.Fprintln(a.stderr, "worklog:", err)
+		fmt.Fprintln(a.stderr, "worklog:", printableLines(err.Error())) // it may quote what a server says
 		return 1
 	}
 	return 0

@@ -129,6 +129,15 @@ func printable(s string) string {
 	return b.String()
 }
 
+// printableLines is printable of a text that may have lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // harmful reports characters that command a terminal or turn the direction of what follows.
 func harmful(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
