@@ -94,21 +94,30 @@ func TestDumpInManySnapshotsIsAsItsOwnerStoodAtTheEnd(t *testing.T) {
 	if _, err := s.UpdateConversation(t.Context(), u.ID, doomed.ID, worklog.ConversationPatch{Keep: &keep}); err != nil {
 		t.Fatal(err)
 	}
-	d, between := newDump(), 0
+	dumpedAs(t, s, to, u.ID, func(between int) {
+		switch between {
+		case 2:
+			add(worklog.Draft{Title: "entry 0", Key: "k0", Status: worklog.StatusSuccess, Details: "done\twith\\tabs\nand \\N"}, worklog.Draft{Title: "new", Conversation: "c2"})
+		case 3:
+			if err := errors.Join(s.DeleteConversation(t.Context(), u.ID, doomed.ID), s.FinishDeletions(t.Context())); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// dumpedAs dumps an owner, loads that into another database and compares. Between is called at each part of the entries.
+func dumpedAs(t *testing.T, s, to *store.Store, owner int64, between func(part int)) {
+	t.Helper()
+	d, part := newDump(), 0
 	head, err := s.DumpShared(t.Context(), d.table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := s.DumpOwner(t.Context(), u.ID, func(x store.DumpTable) (io.Writer, error) {
+	held, err := s.DumpOwner(t.Context(), owner, func(x store.DumpTable) (io.Writer, error) {
 		if x.Name == "work_logs" && !x.Again {
-			switch between++; between {
-			case 2:
-				add(worklog.Draft{Title: "entry 0", Key: "k0", Status: worklog.StatusSuccess, Details: "done\twith\\tabs\nand \\N"}, worklog.Draft{Title: "new", Conversation: "c2"})
-			case 3:
-				if err := errors.Join(s.DeleteConversation(t.Context(), u.ID, doomed.ID), s.FinishDeletions(t.Context())); err != nil {
-					t.Error(err)
-				}
-			}
+			part++
+			between(part)
 		}
 		return d.table(x)
 	})
