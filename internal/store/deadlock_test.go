@@ -30,7 +30,8 @@ func (c *crowd) conversations(ctx context.Context, owner int64) []store.Conversa
 	return list
 }
 
-// writers are what happens at the same time. Each is called with a number that grows.
+// writers are what happens at the same time; each is called with a number that grows. It is longer than other functions
+// because it is a list: one kind of writer after the other.
 func (c *crowd) writers() map[string]func(ctx context.Context, n int) error {
 	due := store.Due{From: []worklog.StorageStatus{worklog.StorageHot}, Until: time.Now().Add(time.Hour), Now: time.Now().Add(time.Hour)}
 	some := func(ctx context.Context, n int) ([]int64, error) {
