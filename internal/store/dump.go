@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -168,15 +169,13 @@ func quoted(names []string) string {
 
 // stepOfDump is how many rows one COPY reads.
 func (s *Store) stepOfDump() int {
-	if s.dumpStep > 0 {
-		return s.dumpStep
-	}
-	return dumpStep
+	return cmp.Or(s.dumpStep, dumpStep)
 }
 
 // inDumpSnapshot runs f in one short read-only snapshot on a connection of pgx, which can COPY.
 func (s *Store) inDumpSnapshot(ctx context.Context, f func(context.Context, pgx.Tx) error) error {
-	short, cancel := context.WithTimeoutCause(ctx, snapshotTimeout, errSlowDump(snapshotTimeout))
+	limit := cmp.Or(s.dumpTimeout, snapshotTimeout)
+	short, cancel := context.WithTimeoutCause(ctx, limit, errSlowDump(limit))
 	defer cancel()
 	err := pgx.BeginTxFunc(short, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(short, "SET LOCAL statement_timeout = 0"); err != nil { // the snapshot's is the one that counts

@@ -2,12 +2,16 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // SetDumpStep makes every n entries of a dump a snapshot of their own.
 func (s *Store) SetDumpStep(n int) { s.dumpStep = n }
+
+// SetDumpTimeout bounds the snapshots of a dump.
+func (s *Store) SetDumpTimeout(limit time.Duration) { s.dumpTimeout = limit }
 
 // Tables lists the tables of the schema.
 func (s *Store) Tables(ctx context.Context) ([]string, error) {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -210,6 +211,31 @@ func TestAStepOfADumpHasFewBytes(t *testing.T) {
 		if n := d.rows[i].Len(); n > 17<<20 {
 			t.Errorf("a step of %s has %d MB", table.Name, n>>20)
 		}
+	}
+}
+
+func TestASnapshotThatLastsTooLongEndsTheDump(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	s.SetDumpTimeout(100 * time.Millisecond)
+	other, err := pgx.Connect(t.Context(), s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := other.Exec(t.Context(), "BEGIN; LOCK rollup_tools"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.DumpShared(t.Context(), newDump().table)
+	if worklog.CodeOf(err) != worklog.CodeUnavailable || !strings.Contains(err.Error(), "the backup was ended") {
+		t.Errorf("while a table can not be read: %v", err)
+	}
+	if _, err := other.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	s.SetDumpTimeout(0)
+	if _, err := s.DumpShared(t.Context(), newDump().table); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }
 

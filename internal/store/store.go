@@ -48,8 +48,9 @@ type Store struct {
 	epoch  atomic.Pointer[string]
 	owners ownerSet // owners whose stats row is known to exist
 
-	queries  queryCounter
-	dumpStep int // of a test of dumps; 0: the constant
+	queries     queryCounter
+	dumpStep    int           // of a test of dumps; 0: the constant
+	dumpTimeout time.Duration // the same
 }
 
 // Open connects to the server at dsn and refuses one older than PostgreSQL 15. The caller closes the store.
