@@ -82,7 +82,8 @@ func FirstLine(s string, n int) string {
 	return strings.TrimSpace(string([]rune(worklog.Cut(s, 4*n))[:n-1])) + "…"
 }
 
-// Prompt returns the entry of the nth prompt with this text to a sub-agent, or with an empty agent to the session's own. The first of a conversation names it.
+// Prompt returns the entry of the nth prompt with this text to a sub-agent, or with an empty agent to the session's own.
+// The first of a conversation names it.
 func Prompt(session, agentID, text string, n int) worklog.Draft {
 	title := orElse(FirstLine(text, promptChars), "(empty prompt)")
 	return worklog.Draft{
