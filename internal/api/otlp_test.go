@@ -159,10 +159,15 @@ func TestADamagedRecordCostsItselfAlone(t *testing.T) {
 	if p := partial.PartialSuccess; p.RejectedLogRecords != "2" || p.ErrorMessage == "" || s.count(token) != 3 {
 		t.Errorf("%+v, %d entries", p, s.count(token))
 	}
-	data := marshal(t, protoLogs(t, at, "before", "dama\x01ged", "after"))
-	a := s.do(http.MethodPost, "/v1/logs", token, strings.Replace(data, "\x01", "\xff", 1), "Content-Type", protobuf)
+	data := marshal(t, protoLogs(t, at, "before", "damaged", "after"))
+	a := s.do(http.MethodPost, "/v1/logs", token, strings.Replace(data, "\x07damaged", "\x7fdamaged", 1), "Content-Type", protobuf) // longer than what holds it
 	_, outer := message(t, a.body)
 	if number, text := message(t, outer[1]); a.status != 200 || number[1] != 1 || len(text[2]) == 0 || s.count(token) != 5 {
+		t.Errorf("%d %q, %d entries", a.status, a.body, s.count(token))
+	}
+	data = marshal(t, protoLogs(t, at, "no utf-8 befo\x01re", "and none after"))
+	a = s.do(http.MethodPost, "/v1/logs", token, strings.Replace(data, "\x01", "\xff", 1), "Content-Type", protobuf)
+	if a.status != 200 || len(a.body) != 0 || s.count(token) != 7 { // it costs one character
 		t.Errorf("%d %q, %d entries", a.status, a.body, s.count(token))
 	}
 }
