@@ -32,13 +32,14 @@ func TestAnUnreadableFileIsNamedAndTheOthersAreImported(t *testing.T) {
 	folder := session(t)
 	bad := filepath.Join(folder, "s0.jsonl") // comes first
 	loop(t, bad)
-	none := filepath.Join(folder, "..", "none")
+	none, torn := filepath.Join(folder, "..", "none"), filepath.Join(folder, "s2.jsonl.zst")
+	put(t, torn, "\x28\xb5\x2f\xfd torn", 0o600)
 	code := s.run(t.Context(), "import", none, folder)
 	out := s.stderr.String()
-	if code != 1 || !strings.Contains(out, "8 lines: 4 stored") || !strings.Contains(out, "2 files or folders were left out") {
+	if code != 1 || !strings.Contains(out, "8 lines: 4 stored") || !strings.Contains(out, "3 files or folders were left out") {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	for _, path := range []string{bad, none} {
+	for _, path := range []string{bad, none, torn} {
 		if !strings.Contains(out, path+": ") {
 			t.Errorf("%s is not named: %s", path, out)
 		}
@@ -93,6 +94,7 @@ func TestFollowingGoesOnBesideWhatCanNotBeRead(t *testing.T) {
 	bad, mended := filepath.Join(folder, "s0.jsonl"), filepath.Join(folder, "s2.jsonl")
 	loop(t, bad)
 	loop(t, mended)
+	put(t, filepath.Join(folder, "s3.jsonl.zst"), "\x28\xb5\x2f\xfd torn", 0o600)
 	write(t, filepath.Join(folder, "s1.jsonl"), call("t1", "Bash", `{"command":"ls"}`), os.O_APPEND)
 	f := follow(t, nil, folder)
 	f.shows("s1/t1", worklog.StatusWorking)
@@ -105,7 +107,7 @@ func TestFollowingGoesOnBesideWhatCanNotBeRead(t *testing.T) {
 	select {
 	case code := <-f.code:
 		out := f.shell.stderr.String()
-		if code != 1 || strings.Count(out, bad+": ") != 1 || !strings.Contains(out, "1 file or folder was left out") {
+		if code != 1 || strings.Count(out, bad+": ") != 1 || !strings.Contains(out, "2 files or folders were left out") {
 			t.Errorf("exit %d: %s", code, out)
 		}
 	case <-time.After(30 * time.Second):
