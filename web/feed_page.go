@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -17,8 +18,10 @@ import (
 const (
 	// feedLimit is how many entries a page begins with, and how many each step back in time adds.
 	feedLimit = 100
-	// sidebarLimit is how many conversations stand beside a page.
+	// sidebarLimit is how many conversations stand beside a page. Those that asked for their user within askedWithin do in
+	// any case: tabs say by this list who needs somebody.
 	sidebarLimit = 30
+	askedWithin  = 24 * time.Hour
 )
 
 // readFeed reads the part of a feed that the request asks for. q says whose and which; the request adds filter and place.
@@ -68,12 +71,18 @@ func wantsOlder(r *http.Request, f view.Feed) bool {
 func (s *Server) page(c echo.Context, title, conversation string) (view.Shell, error) {
 	sh := s.shell(c, title)
 	p := account.PrincipalFrom(c.Request().Context())
-	list, _, err := s.store.Conversations(c.Request().Context(), store.ConversationQuery{Viewer: p.User.ID, Limit: sidebarLimit})
+	list, err := s.beside(c.Request().Context(), p.User.ID)
 	if err != nil {
 		return sh, err
 	}
 	sh.Sidebar = view.Sidebar{Conversations: conversationsOf(list, p.User.ID, s.now()), Current: conversation}
 	return sh, nil
+}
+
+// beside are the conversations that stand beside the pages of a user.
+func (s *Server) beside(ctx context.Context, user int64) ([]store.Conversation, error) {
+	list, _, err := s.store.Conversations(ctx, store.ConversationQuery{Viewer: user, Limit: sidebarLimit, AskedSince: s.now().Add(-askedWithin)})
+	return list, err
 }
 
 func conversationsOf(list []store.Conversation, viewer int64, now time.Time) []view.Conversation {

@@ -25,7 +25,7 @@ type threadList struct {
 
 func (s *Server) newThreads() *threads {
 	return &threads{spawn: s.hub.Go, ask: func(ctx context.Context, user int64, before threadList) (threadList, error) {
-		list, _, err := s.store.Conversations(ctx, store.ConversationQuery{Viewer: user, Limit: sidebarLimit})
+		list, err := s.beside(ctx, user)
 		if err == nil {
 			err = before.render(ctx, list, user, s.now())
 		}

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -157,5 +160,29 @@ func TestPollingOfOneEntryAndOfTheList(t *testing.T) {
 	}
 	if got := attr(x.poll("/conversations/all/changes?after=99"), "#live", "hx-get"); !strings.Contains(got, "after=4") {
 		t.Errorf("ahead of the feed: %s", got)
+	}
+}
+
+func TestManyNewerConversationsDoNotHideTheOneThatAsks(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	now := time.Now().UTC()
+	facts := change.Facts{Title: "may I", Type: worklog.TypeToolCall, Status: worklog.StatusWorking, LoggedAt: now, AskedAt: now}
+	if _, _, err := x.store.Append(x.ctx, store.Batch{Now: now, Writes: []store.Write{{Owner: x.user.ID, EntryID: uuid.NewString(), Key: "k", Conversation: "asks", Facts: facts}}}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range sidebarLimit + 1 {
+		x.write(worklog.Draft{Title: "x", Conversation: fmt.Sprint("newer", n)})
+	}
+	page := x.ask(http.MethodGet, "/", nil).Body.String()
+	if !strings.Contains(page, "<title>✋ Needs you") || strings.Count(page, `data-state="quiet"`) != sidebarLimit-1 {
+		t.Errorf("nothing asks:\n%s", page)
+	}
+	l := x.listen(fmt.Sprint("/stream?after=", sidebarLimit+2))
+	l.want("hello")
+	x.news(worklog.Draft{Title: "y", Conversation: "newer"})
+	l.want("log")
+	if e := l.want("threads"); !strings.Contains(e.data, `data-state="needs_you"`) {
+		t.Errorf("%+v", e)
 	}
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -253,5 +254,25 @@ func TestAQuestionGoesWithItsEntry(t *testing.T) {
 	}
 	if c := b.conversation(t); c.AskingCount != 0 || c.WorkingCount != 1 {
 		t.Errorf("%d steps ask, %d run", c.AskingCount, c.WorkingCount)
+	}
+}
+
+func TestWhoAsksIsInAListThatIsTooShortForIt(t *testing.T) {
+	b := setup(t)
+	b.say(t, 0, worklog.Draft{Title: "long ago", Conversation: "old"}, func(w *store.Write) { w.Move = store.Move{Turn: store.TurnAsked, At: at(0)} })
+	b.say(t, 100, running("k"), func(w *store.Write) { w.Facts.AskedAt = at(100) })
+	b.say(t, 101, worklog.Draft{Title: "may I", Conversation: "m"}, func(w *store.Write) { w.Move = store.Move{Turn: store.TurnAsked, At: at(101)} })
+	for n := range 5 {
+		b.say(t, 200+n, worklog.Draft{Title: "x", Conversation: fmt.Sprint("n", n)}, nil)
+	}
+	for want, since := range map[string]time.Time{"n4 n3 n2 n1": {}, "n4 n3 m c": at(50), "n4 m c old": at(-50)} {
+		list, _, err := b.Conversations(b.ctx, store.ConversationQuery{Viewer: b.user.ID, Limit: 4, AskedSince: since})
+		var keys []string
+		for _, c := range list {
+			keys = append(keys, c.Key)
+		}
+		if got := strings.Join(keys, " "); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,6 +24,9 @@ type ConversationQuery struct {
 	Query    string // a part of the title or key, without regard to case
 	Before   string // Next of the page before
 	Limit    int    // 0: DefaultLimit
+	// AskedSince takes in those that ask for their user since then, in place of the last ones, however many had news after
+	// them; not with Before. Zero: by their order alone.
+	AskedSince time.Time
 }
 
 // selectConversations reads conversations with their owner's address.
@@ -40,7 +44,33 @@ func (s *Store) Conversations(ctx context.Context, q ConversationQuery) ([]Conve
 		q.Limit = DefaultLimit
 	}
 	q.Limit = min(q.Limit, MaxLimit)
-	query := canRead(selectConversations(s.db), Viewer{User: q.Viewer})
+	query, err := q.narrow(canRead(selectConversations(s.db), Viewer{User: q.Viewer}))
+	if err != nil {
+		return nil, "", err
+	}
+	if !q.AskedSince.IsZero() {
+		query = query.OrderExpr(asks+" DESC", q.AskedSince)
+	}
+	var list []conversation
+	err = query.OrderExpr("c.pinned DESC, "+conversationOrder+" DESC, c.id DESC").Limit(int64(q.Limit)+1).Scan(ctx, &list)
+	if err != nil {
+		return nil, "", mapError(err)
+	}
+	next := ""
+	if len(list) > q.Limit {
+		list = list[:q.Limit]
+		next = cursorOf(&list[q.Limit-1])
+	}
+	slices.SortStableFunc(list, func(a, b conversation) int { return inOrder(&a, &b) }) // those that ask came first
+	out := make([]Conversation, len(list))
+	for i := range list {
+		out[i] = list[i].public()
+	}
+	return out, next, nil
+}
+
+// narrow leaves out what is not asked for.
+func (q ConversationQuery) narrow(query *bun.SelectQuery) (*bun.SelectQuery, error) {
 	if q.Team {
 		query = query.Where("c.owner_id <> ?", q.Viewer)
 	} else {
@@ -58,25 +88,33 @@ func (s *Store) Conversations(ctx context.Context, q ConversationQuery) ([]Conve
 	if q.Before != "" {
 		cursor, err := parseConversationCursor(q.Before)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		query = query.Where("(c.pinned, "+conversationOrder+", c.id) < (?, ?, ?)", cursor.pinned, cursor.at, cursor.id)
 	}
-	var list []conversation
-	err := query.OrderExpr("c.pinned DESC, "+conversationOrder+" DESC, c.id DESC").Limit(int64(q.Limit)+1).Scan(ctx, &list)
-	if err != nil {
-		return nil, "", mapError(err)
+	return query, nil
+}
+
+// asks says of a conversation that it asks for its user since a moment.
+const asks = "(c.last_entry_at >= ? AND (c.asking_count > 0 OR c.turn = 'asked'))"
+
+// inOrder is the order of lists.
+func inOrder(a, b *conversation) int {
+	if a.Pinned != b.Pinned {
+		if a.Pinned {
+			return -1
+		}
+		return 1
 	}
-	next := ""
-	if len(list) > q.Limit {
-		list = list[:q.Limit]
-		next = cursorOf(&list[q.Limit-1])
+	return b.active().Compare(a.active())
+}
+
+// active is when something happened in a conversation, see conversationOrder.
+func (c *conversation) active() time.Time {
+	if c.LastEntryAt != nil {
+		return *c.LastEntryAt
 	}
-	out := make([]Conversation, len(list))
-	for i := range list {
-		out[i] = list[i].public()
-	}
-	return out, next, nil
+	return c.CreatedAt
 }
 
 // conversationCursor is the sort key of the last conversation of a page.
@@ -87,15 +125,11 @@ type conversationCursor struct {
 }
 
 func cursorOf(c *conversation) string {
-	at := c.CreatedAt
-	if c.LastEntryAt != nil {
-		at = *c.LastEntryAt
-	}
 	pinned := 0
 	if c.Pinned {
 		pinned = 1
 	}
-	return fmt.Sprintf("%d.%d.%s", pinned, at.UnixMicro(), c.ID)
+	return fmt.Sprintf("%d.%d.%s", pinned, c.active().UnixMicro(), c.ID)
 }
 
 func parseConversationCursor(s string) (c conversationCursor, err error) {
