@@ -29,7 +29,7 @@ func (x *liveSite) asAdmin(email string) *liveSite {
 	}
 	w := httptest.NewRecorder()
 	c := x.server.echo.NewContext(httptest.NewRequest(http.MethodPost, "/login", nil), w)
-	if err := x.server.signIn(c, user, "test"); err != nil {
+	if err := x.server.signIn(c, user, "", "test"); err != nil {
 		x.Fatal(err)
 	}
 	other := *x.site

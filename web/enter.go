@@ -43,11 +43,11 @@ func (s *Server) enter(c echo.Context) error {
 			return err
 		}
 	}
-	user, err := s.store.ConsumeLink(c.Request().Context(), linkHash(c), email, hash)
+	user, hash, err := s.store.ConsumeLink(c.Request().Context(), linkHash(c), email, hash)
 	if err != nil {
 		return s.linkFailed(c, err)
 	}
-	if err := s.signIn(c, user, "link:"+string(link.Kind)); err != nil {
+	if err := s.signIn(c, user, hash, "link:"+string(link.Kind)); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/")

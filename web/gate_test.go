@@ -166,10 +166,14 @@ func (g *gate) browser() *browser {
 // signedIn is a browser with a session of u, made without the price of a password.
 func (g *gate) signedIn(u account.User) *browser {
 	g.Helper()
+	_, hash, err := g.store.UserByID(g.Context(), u.ID)
+	if err != nil {
+		g.Fatal(err)
+	}
 	b, w := g.browser(), httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodPost, "/login", nil)
 	r.Header.Set("User-Agent", "test browser")
-	if err := g.server.signIn(g.server.echo.NewContext(r, w), u, "test"); err != nil {
+	if err := g.server.signIn(g.server.echo.NewContext(r, w), u, hash, "test"); err != nil {
 		g.Fatal(err)
 	}
 	b.keep(w)

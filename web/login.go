@@ -35,15 +35,15 @@ func (s *Server) login(c echo.Context) error {
 		return err
 	}
 	email, next := strings.TrimSpace(form.Get("email")), safeNext(form.Get("next"))
-	user, ok, err := s.checkLogin(c, email, form.Get("password"))
-	if err != nil {
-		return err
+	user, hash, err := s.checkLogin(c, email, form.Get("password"))
+	if err == nil {
+		err = s.signIn(c, user, hash, "password")
 	}
-	if !ok {
+	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
 		page := view.Login{Shell: s.gateShell(c, "Sign in"), Email: worklog.Cut(email, maxShownEmail), Next: next, Error: wrongLogin}
 		return s.render(c, http.StatusUnauthorized, view.LoginPage(page))
 	}
-	if err := s.signIn(c, user, "password"); err != nil {
+	if err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, next)
@@ -52,33 +52,33 @@ func (s *Server) login(c echo.Context) error {
 // maxShownEmail bounds what a failed form shows again.
 const maxShownEmail = 254
 
-// checkLogin verifies a password, slowly for those who guess. Unknown, disabled and passwordless users cost the same
-// work and get the same answer as a wrong password.
-func (s *Server) checkLogin(c echo.Context, email, password string) (account.User, bool, error) {
+// checkLogin verifies a password, slowly for those who guess, and returns its user and the hash that it belongs to. A wrong
+// password is CodeUnauthorized; unknown, disabled and passwordless users cost the same work and get the same answer.
+func (s *Server) checkLogin(c echo.Context, email, password string) (account.User, string, error) {
 	ctx, ip := c.Request().Context(), c.RealIP()
 	if wait := s.throttle.Attempt(email, ip, s.now()); wait > 0 {
 		s.log.Warn("sign-in refused: too many failures", "ip", ip)
-		return account.User{}, false, &worklog.Error{
+		return account.User{}, "", &worklog.Error{
 			Code: worklog.CodeRateLimited, Message: "Too many attempts. Wait " + wait.Round(time.Second).String() + " and try again.", RetryAfter: wait,
 		}
 	}
 	user, hash, err := s.store.UserByEmail(ctx, cleanEmail(email))
 	if err != nil && worklog.CodeOf(err) != worklog.CodeNotFound {
-		return account.User{}, false, err
+		return account.User{}, "", err
 	}
 	if user.Disabled {
 		hash = ""
 	}
 	ok, err := s.passwords.Verify(ctx, password, hash)
 	if err != nil {
-		return account.User{}, false, err
+		return account.User{}, "", err
 	}
 	if !ok {
 		s.log.Warn("sign-in failed", "user", user.ID, "ip", ip)
-		return account.User{}, false, nil
+		return account.User{}, "", worklog.Errorf(worklog.CodeUnauthorized, "%s", wrongLogin)
 	}
 	s.throttle.Succeeded(email, ip)
-	return user, true, nil
+	return user, hash, nil
 }
 
 // cleanEmail returns the address as it is stored, and one that nobody has for what is no address.
@@ -128,15 +128,14 @@ func (s *Server) confirm(c echo.Context) error {
 	}
 	next := safeNext(form.Get("next"))
 	p := account.PrincipalFrom(c.Request().Context())
-	ok := s.oneClick(p.User)
-	if !ok {
-		_, ok, err = s.checkLogin(c, p.User.Email, form.Get("password"))
+	if !s.oneClick(p.User) {
+		_, _, err = s.checkLogin(c, p.User.Email, form.Get("password"))
+	}
+	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
+		return s.showConfirm(c, http.StatusUnauthorized, next, "That is not your password.")
 	}
 	if err != nil {
 		return err
-	}
-	if !ok {
-		return s.showConfirm(c, http.StatusUnauthorized, next, "That is not your password.")
 	}
 	if err := s.confirmSession(c.Request()); err != nil {
 		return err

@@ -71,7 +71,7 @@ func (x *site) as(email string) *site {
 	}
 	w := httptest.NewRecorder()
 	c := x.server.echo.NewContext(httptest.NewRequest(http.MethodPost, "/login", nil), w)
-	if err := x.server.signIn(c, user, "test"); err != nil {
+	if err := x.server.signIn(c, user, "", "test"); err != nil {
 		x.Fatal(err)
 	}
 	other := *x

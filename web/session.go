@@ -84,8 +84,9 @@ func (s *Server) loadSession(r *http.Request) (context.Context, *account.Session
 }
 
 // signIn starts a session of user in this browser. The cookie's value is new, whatever the browser sent, and the session
-// that it had before ends.
-func (s *Server) signIn(c echo.Context, user account.User, how string) error {
+// that it had before ends. CodeUnauthorized says that the user has no longer the password of passwordHash (empty: none),
+// or is disabled.
+func (s *Server) signIn(c echo.Context, user account.User, passwordHash, how string) error {
 	if err := s.dropSession(c); err != nil {
 		return err
 	}
@@ -93,7 +94,9 @@ func (s *Server) signIn(c echo.Context, user account.User, how string) error {
 	if err != nil {
 		return err
 	}
-	s.sessions.Put(ctx, sessionKey, account.Session{User: user, SignedInAt: s.now().UTC(), Agent: agentOf(c.Request()), Address: c.RealIP()})
+	s.sessions.Put(ctx, sessionKey, account.Session{
+		User: user, PasswordHash: passwordHash, SignedInAt: s.now().UTC(), Agent: agentOf(c.Request()), Address: c.RealIP(),
+	})
 	token, _, err := s.sessions.Commit(ctx)
 	if err != nil {
 		return err

@@ -39,13 +39,14 @@ func (s *Server) changePassword(c echo.Context) error {
 		return err
 	}
 	p := account.PrincipalFrom(c.Request().Context())
+	var was string
 	if p.User.HasPassword {
-		_, ok, err := s.checkLogin(c, p.User.Email, form.Get("current"))
+		_, was, err = s.checkLogin(c, p.User.Email, form.Get("current"))
+		if worklog.CodeOf(err) == worklog.CodeUnauthorized {
+			return s.showSettings(c, http.StatusUnauthorized, wrongPresent, false)
+		}
 		if err != nil {
 			return err
-		}
-		if !ok {
-			return s.showSettings(c, http.StatusUnauthorized, "That is not your present password.", false)
 		}
 	} else if err := justNow().Allow(p, s.now()); err != nil {
 		return s.showSettings(c, http.StatusForbidden, "You signed in a while ago. Sign in again through a fresh link to set a password.", false)
@@ -57,14 +58,21 @@ func (s *Server) changePassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.SetPassword(c.Request().Context(), p.User.ID, hash, ""); err != nil {
+	err = s.store.SetPassword(c.Request().Context(), p.User.ID, was, hash, "")
+	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
+		return s.showSettings(c, http.StatusUnauthorized, wrongPresent, false)
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.signIn(c, p.User, "new password"); err != nil {
+	if err := s.signIn(c, p.User, hash, "new password"); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, "/settings?saved=password")
 }
+
+// wrongPresent answers who does not know the password, or knew the one of a moment ago.
+const wrongPresent = "That is not your present password."
 
 // messageOf is what a form says about err: its sentence, and the fields that the sentence does not name.
 func messageOf(err error) string {

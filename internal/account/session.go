@@ -13,6 +13,9 @@ type Session struct {
 	LastSeen   time.Time
 	ExpiresAt  time.Time // it ends then unless it is used
 	Deadline   time.Time // it ends then whatever happens
+	// PasswordHash is the user's when the way in was checked, empty if there was none. It only goes into the store, which
+	// starts no session of a user whose password has changed since.
+	PasswordHash string
 }
 
 // LinkKind says what a one-time link does.

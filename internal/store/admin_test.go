@@ -208,8 +208,12 @@ func TestAReasonOpensOneUserToOneSessionForAWhile(t *testing.T) {
 	}
 	conv := b.append(t, worklog.Draft{Title: "private", Conversation: "c"})[0].Row.ConversationID
 	as := func(u account.User, cookie string) string {
+		_, hash, err := b.UserByID(b.ctx, u.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
 		at := time.Now()
-		b.commit(t, cookie, account.Session{User: u, Deadline: at.Add(time.Hour)}, at.Add(time.Hour))
+		b.commit(t, cookie, account.Session{User: u, PasswordHash: hash, Deadline: at.Add(time.Hour)}, at.Add(time.Hour))
 		return b.session(t, cookie).ID
 	}
 	session, other := as(root, "one"), as(root, "two")

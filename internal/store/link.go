@@ -70,13 +70,15 @@ func findLink(ctx context.Context, db bun.IDB, hash []byte) (account.Link, error
 
 // ConsumeLink uses a link up and does what it is for: LinkSetup makes the first admin of email and passwordHash,
 // LinkInvite and LinkReset set passwordHash and end the user's sessions, LinkDemo does nothing more. It returns the user
-// to sign in. Of two calls at once one gets CodeNotFound. A setup link opens nothing once there is any user.
-func (s *Store) ConsumeLink(ctx context.Context, hash []byte, email, passwordHash string) (user account.User, err error) {
+// to sign in, and the hash of the password that this user has now, which may be empty. Of two calls at once one gets
+// CodeNotFound. A setup link opens nothing once there is any user.
+func (s *Store) ConsumeLink(ctx context.Context, hash []byte, email, passwordHash string) (user account.User, current string, err error) {
 	err = s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		link, err := takeLink(ctx, tx, hash)
+		link, present, err := takeLink(ctx, tx, hash)
 		if err != nil {
 			return err
 		}
+		current = passwordHash
 		switch link.Kind {
 		case account.LinkSetup:
 			user, err = firstAdmin(ctx, tx, email, passwordHash)
@@ -86,27 +88,38 @@ func (s *Store) ConsumeLink(ctx context.Context, hash []byte, email, passwordHas
 			user.HasPassword = true
 			return setPassword(ctx, tx, user.ID, passwordHash, "")
 		default:
-			user = link.User
+			user, current = link.User, present
 			return nil
 		}
 	})
-	return user, err
+	return user, current, err
 }
 
-// takeLink marks a link used. The row lock makes a second taker wait and then find nothing.
-func takeLink(ctx context.Context, tx bun.Tx, hash []byte) (account.Link, error) {
-	link, err := findLink(ctx, tx, hash)
-	if err != nil {
-		return link, err
+// takeLink marks a link used and returns it with the hash of its user's password. The row lock makes a second taker wait
+// and then find nothing. Its user is locked first, as everybody does who changes users and their links, and may have been
+// disabled meanwhile.
+func takeLink(ctx context.Context, tx bun.Tx, hash []byte) (link account.Link, passwordHash string, err error) {
+	if link, err = findLink(ctx, tx, hash); err != nil {
+		return link, "", err
+	}
+	if link.User.ID != 0 {
+		u, err := lockUser(ctx, tx, link.User.ID)
+		if err != nil {
+			return link, "", err
+		}
+		if u.DisabledAt != nil {
+			return link, "", errNoLink()
+		}
+		link.User, passwordHash = u.user(), deref(u.PasswordHash)
 	}
 	res, err := tx.NewUpdate().Model((*linkRow)(nil)).Set("used_at = ?", now()).Where("l.hash = ? AND l.used_at IS NULL", hash).Exec(ctx)
 	if err != nil {
-		return link, err
+		return link, "", err
 	}
 	if n, _ := res.RowsAffected(); n == 0 {
-		return link, errNoLink()
+		return link, "", errNoLink()
 	}
-	return link, nil
+	return link, passwordHash, nil
 }
 
 // firstAdmin creates the first user. The lock lets one transaction at a time find the table empty.

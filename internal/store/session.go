@@ -79,7 +79,8 @@ func (st *SessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool
 }
 
 // CommitCtx stores a session. One with an ID was read before: it is only updated, and if it has ended meanwhile it stays
-// ended, whatever its reader thinks.
+// ended, whatever its reader thinks. A new one starts only while its user is not disabled and has the PasswordHash that
+// it names: CodeUnauthorized says that this changed since the way in was checked.
 func (st *SessionStore) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
 	var x account.Session
 	if err := json.Unmarshal(b, &x); err != nil {
@@ -99,8 +100,23 @@ func (st *SessionStore) CommitCtx(ctx context.Context, token string, b []byte, e
 		return mapError(err)
 	}
 	row.ID = uuid.NewString()
-	_, err = st.s.db.NewInsert().Model(&row).Exec(ctx)
-	return mapError(err)
+	return st.start(ctx, &row, x.PasswordHash)
+}
+
+// start inserts a session. The lock makes it wait for a change of its user that is under way, and look again; and a change
+// that comes later waits for it, and then finds the session to end.
+func (st *SessionStore) start(ctx context.Context, row *sessionRow, passwordHash string) error {
+	res, err := st.s.db.NewRaw(`INSERT INTO sessions (token_hash, id, user_id, data, user_agent, created_at, last_seen_at, expires_at)
+		SELECT ?, ?, u.id, ?, ?, ?, ?, ? FROM users AS u
+		WHERE u.id = ? AND u.disabled_at IS NULL AND u.password_hash IS NOT DISTINCT FROM ? FOR SHARE`,
+		row.TokenHash, row.ID, row.Data, row.UserAgent, row.CreatedAt, row.LastSeenAt, row.ExpiresAt, row.UserID, nullable(passwordHash)).Exec(ctx)
+	if err != nil {
+		return mapError(err)
+	}
+	if n, _ := res.RowsAffected(); n == 0 { // pgx always knows
+		return errChangedSince()
+	}
+	return nil
 }
 
 // DeleteCtx ends the session of a cookie. It is no error if there is none.

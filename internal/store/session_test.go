@@ -186,7 +186,7 @@ func TestAtMostOneFirstAdmin(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			u, err := b.ConsumeLink(b.ctx, account.HashSecret("setup"), string(rune('a'+i))+"@example.org", "hash")
+			u, _, err := b.ConsumeLink(b.ctx, account.HashSecret("setup"), string(rune('a'+i))+"@example.org", "hash")
 			if err == nil {
 				made.Store(u.Email, u)
 			} else {
@@ -211,7 +211,7 @@ func TestAtMostOneFirstAdmin(t *testing.T) {
 	if err := b.CreateLink(b.ctx, account.LinkSetup, 0, account.HashSecret("again"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.ConsumeLink(b.ctx, account.HashSecret("again"), "mallory@example.org", "hash")
+	_, _, err = b.ConsumeLink(b.ctx, account.HashSecret("again"), "mallory@example.org", "hash")
 	wantCode(t, "a setup link with users", err, worklog.CodeNotFound)
 }
 
@@ -221,8 +221,8 @@ func TestAResetLinkSetsThePasswordOnce(t *testing.T) {
 	if err := b.CreateLink(b.ctx, account.LinkReset, b.user.ID, account.HashSecret("reset"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	u, err := b.ConsumeLink(b.ctx, account.HashSecret("reset"), "ignored@example.org", "hash")
-	if err != nil || u.ID != b.user.ID || u.Email != b.user.Email {
+	u, hash, err := b.ConsumeLink(b.ctx, account.HashSecret("reset"), "ignored@example.org", "hash")
+	if err != nil || hash != "hash" || u.ID != b.user.ID || u.Email != b.user.Email {
 		t.Errorf("ConsumeLink = %+v, %v", u, err)
 	}
 	if b.session(t, "thief").ID != "" {
@@ -231,7 +231,7 @@ func TestAResetLinkSetsThePasswordOnce(t *testing.T) {
 	if _, hash, err := b.UserByID(b.ctx, b.user.ID); hash != "hash" || err != nil {
 		t.Errorf("hash %q, %v", hash, err)
 	}
-	_, err = b.ConsumeLink(b.ctx, account.HashSecret("reset"), "", "other")
+	_, _, err = b.ConsumeLink(b.ctx, account.HashSecret("reset"), "", "other")
 	wantCode(t, "the second time", err, worklog.CodeNotFound)
 }
 
@@ -259,5 +259,33 @@ func TestOnlyWhatIsStillGoodIsAlive(t *testing.T) {
 	}
 	if alive, err := b.Alive(b.ctx, nil); err != nil || len(alive) != 0 {
 		t.Errorf("of nothing: %v, %v", alive, err)
+	}
+}
+
+func TestNoSessionStartsAfterItsWayInWasClosed(t *testing.T) {
+	b := setup(t)
+	if err := b.SetPassword(b.ctx, b.user.ID, "", "hash", ""); err != nil {
+		t.Fatal(err)
+	}
+	start := func(hash string) error {
+		data, err := json.Marshal(account.Session{User: b.user, PasswordHash: hash})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.SessionStore().CommitCtx(b.ctx, "cookie "+hash, data, time.Now().Add(time.Hour))
+	}
+	wantCode(t, "by the password of before", start(""), worklog.CodeUnauthorized)
+	if err := start("hash"); err != nil {
+		t.Errorf("by the password of now: %v", err)
+	}
+	if x := b.session(t, "cookie hash"); x.ID == "" || x.PasswordHash != "" {
+		t.Errorf("session %+v", x)
+	}
+	if err := b.DisableUser(b.ctx, b.user.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, "of a disabled user", start("hash"), worklog.CodeUnauthorized)
+	if list, err := b.Sessions(b.ctx, b.user.ID); err != nil || len(list) != 0 {
+		t.Errorf("Sessions = %+v, %v", list, err)
 	}
 }

@@ -35,6 +35,11 @@ func (u *userRow) user() account.User {
 
 func errNoUser() error { return worklog.Errorf(worklog.CodeNotFound, "no such user") }
 
+// errChangedSince is for those whose way in was checked before somebody closed it.
+func errChangedSince() error {
+	return worklog.Errorf(worklog.CodeUnauthorized, "your account has changed meanwhile; sign in again")
+}
+
 // CreateUser adds a user. An empty password hash makes one who can sign in by link only. CodeConflict says that the
 // address, in any case, is taken.
 func (s *Store) CreateUser(ctx context.Context, email, passwordHash string, admin bool) (account.User, error) {
@@ -86,10 +91,18 @@ func (s *Store) CountUsers(ctx context.Context) (int, error) {
 	return int(n), mapError(err)
 }
 
-// SetPassword replaces a password. It ends every session of the user except keep (empty: every one), and what links
-// there were die with it: whoever knew the old way in is out.
-func (s *Store) SetPassword(ctx context.Context, user int64, passwordHash, keep string) error {
+// SetPassword replaces the password whose hash is was (empty: there is none). It ends every session of the user except
+// keep (empty: every one), and what links there were die with it: whoever knew the old way in is out. CodeUnauthorized
+// says that the user has another password by now, or is disabled.
+func (s *Store) SetPassword(ctx context.Context, user int64, was, passwordHash, keep string) error {
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		u, err := lockUser(ctx, tx, user)
+		if err != nil {
+			return err
+		}
+		if u.DisabledAt != nil || deref(u.PasswordHash) != was {
+			return errChangedSince()
+		}
 		return setPassword(ctx, tx, user, passwordHash, keep)
 	})
 }

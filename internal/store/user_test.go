@@ -123,7 +123,7 @@ func TestANewPasswordEndsOtherSessionsAndOldLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.listen(t)
-	if err := b.SetPassword(b.ctx, b.user.ID, "hash", keep); err != nil {
+	if err := b.SetPassword(b.ctx, b.user.ID, "", "hash", keep); err != nil {
 		t.Fatal(err)
 	}
 	if c := next(t, got); c != (store.Control{Kind: store.ControlSession, ID: lose}) {
@@ -134,7 +134,8 @@ func TestANewPasswordEndsOtherSessionsAndOldLinks(t *testing.T) {
 	}
 	_, err := b.Link(b.ctx, account.HashSecret("link"))
 	wantCode(t, "the old link", err, worklog.CodeNotFound)
-	wantCode(t, "nobody's password", b.SetPassword(b.ctx, 4711, "hash", ""), worklog.CodeNotFound)
+	wantCode(t, "nobody's password", b.SetPassword(b.ctx, 4711, "", "hash", ""), worklog.CodeNotFound)
+	wantCode(t, "a password that another one replaced", b.SetPassword(b.ctx, b.user.ID, "", "late", ""), worklog.CodeUnauthorized)
 }
 
 // token creates a token of the bundle's user and returns its id and hash.
