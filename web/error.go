@@ -19,7 +19,8 @@ import (
 )
 
 // handleError is the only place that answers a request with an error: problem+json for programs, a page for people,
-// the way to the login for an anonymous visitor of a page, and for a page's stream an answer it understands.
+// the way to the login for an anonymous visitor of a page, and for a page's stream an answer it understands. Who offers a
+// token that is refused is not sent to the login: it would send a user with a session back, and so on for ever.
 func (s *Server) handleError(err error, c echo.Context) {
 	e := problem.From(fromEcho(err))
 	s.logFailure(c, e, err)
@@ -34,7 +35,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 		problem.WriteStatus(c.Response(), req, e)
 	case isMachine(req.URL.Path) || wantsJSON(req):
 		problem.Write(c.Response(), req, e)
-	case e.Code == worklog.CodeUnauthorized && isPageVisit(req):
+	case e.Code == worklog.CodeUnauthorized && isPageVisit(req) && !offersToken(c):
 		_ = c.Redirect(http.StatusSeeOther, loginURL(req)) // only fails for a status that is no redirect
 	default:
 		s.errorPage(c, e)
@@ -101,7 +102,12 @@ func (s *Server) errorPage(c echo.Context, e *worklog.Error) {
 		Shell: s.shell(c, http.StatusText(status)), Status: status, Heading: headingOf(e.Code), Text: e.Message, Fields: e.Fields,
 		RequestID: c.Response().Header().Get(problem.RequestIDHeader),
 	}
-	if e.Code == worklog.CodeUnauthorized {
+	if offersToken(c) {
+		p.Path = "/" // the page must not repeat what may be a secret
+		if e.Code == worklog.CodeUnauthorized {
+			p.Heading = "This token is refused"
+		}
+	} else if e.Code == worklog.CodeUnauthorized {
 		p.LinkHref, p.LinkText = "/login", "Sign in"
 	}
 	if isSecretPath(s.route(c)) {

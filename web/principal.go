@@ -43,6 +43,12 @@ func tokenOf(c echo.Context) (string, bool) {
 	return secret, secret != ""
 }
 
+// offersToken reports whether the request carries something that stands for a token, wherever.
+func offersToken(c echo.Context) bool {
+	_, ok := tokenOf(c)
+	return ok || tokenInQuery(c.Request().URL.RawQuery)
+}
+
 // tokenInQuery reports whether a query carries a credential, by name or by form.
 func tokenInQuery(query string) bool {
 	if query == "" {
