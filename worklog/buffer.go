@@ -3,6 +3,7 @@ package worklog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -51,6 +52,19 @@ func (q *queued) size() int { return len(q.draft.Title) + len(q.draft.Details) }
 
 // staleAfter is how long a draft may wait before it is told when it was logged. Sooner, the server's clock is better.
 const staleAfter = time.Second
+
+// drafts returns what is sent of batch at this moment.
+func drafts(batch []queued) []Draft {
+	out := make([]Draft, len(batch))
+	for i := range batch {
+		q := &batch[i]
+		if q.draft.LoggedAt == nil && time.Since(q.at) > staleAfter {
+			q.draft.LoggedAt = &q.at
+		}
+		out[i] = q.draft
+	}
+	return out
+}
 
 func newBuffer(c *Client, most int) *buffer {
 	b := &buffer{c: c, most: most, done: make(chan struct{}), wake: make(chan struct{}, 1)}
@@ -112,25 +126,22 @@ func (b *buffer) run() {
 	}
 }
 
-func (b *buffer) take() (batch []Draft, closed bool) {
+func (b *buffer) take() (batch []queued, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := min(len(b.queue), maxBatchDrafts)
-	for i := range b.queue[:n] {
-		q := &b.queue[i]
-		b.bytes -= q.size()
-		if q.draft.LoggedAt == nil && time.Since(q.at) > staleAfter {
-			q.draft.LoggedAt = &q.at
-		}
-		batch = append(batch, q.draft)
+	batch = b.queue[:n:n]
+	for i := range batch {
+		b.bytes -= batch[i].size()
 	}
 	b.queue = append([]queued(nil), b.queue[n:]...)
 	b.away = n
 	return batch, b.closed
 }
 
-// deliver sends a batch until it arrives, the server refuses it for good, or the buffer is stopped.
-func (b *buffer) deliver(batch []Draft) (counts Counts, dropped int, err error) {
+// deliver sends a batch until it arrives, the server refuses it for good, or the buffer is stopped. It makes every try
+// itself, since what is sent changes while it waits.
+func (b *buffer) deliver(batch []queued) (counts Counts, dropped int, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the program that logs is worth more than its log
 			dropped, err = len(batch), Errorf(CodeInternal, "sending failed: %v", r)
@@ -138,21 +149,23 @@ func (b *buffer) deliver(batch []Draft) (counts Counts, dropped int, err error) 
 	}()
 	for try := 0; len(batch) > 0; try++ {
 		var receipts []Receipt
-		receipts, err = b.c.Append(b.ctx, batch...)
+		receipts, err = b.c.append(b.ctx, appending{single: true}, drafts(batch))
 		for i := range receipts {
 			counts.Add(receipts[i].Outcome, 1)
 		}
 		if batch = batch[len(receipts):]; len(batch) == 0 {
 			return counts, 0, nil
 		}
-		code := CodeOf(err)
-		again := code == CodeRateLimited || code == CodeUnavailable && !b.c.keyless
-		if !again || !sleep(b.ctx, pause(try, err)) {
+		next := call{blind: slices.ContainsFunc(batch, b.blind)}
+		if !next.mayRetry(err) || !sleep(b.ctx, pause(try, err)) {
 			return counts, len(batch), err
 		}
 	}
 	return counts, 0, nil
 }
+
+// blind reports that q may not arrive twice.
+func (b *buffer) blind(q queued) bool { return b.c.keyless && q.draft.Key == "" }
 
 func (b *buffer) settle(counts Counts, dropped int, err error) {
 	b.mu.Lock()

@@ -2,7 +2,9 @@ package worklog_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -153,4 +155,32 @@ func TestADraftThatWaitedSaysWhenItWasLogged(t *testing.T) {
 			t.Errorf("logged at %v and %v, want nothing and %v", got[0].LoggedAt, got[1].LoggedAt, start)
 		}
 	})
+}
+
+func TestABatchThatMeetsAnOutageKeepsTheTimesOfItsDrafts(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]time.Duration{"shorter than a call": 5 * time.Second, "longer": time.Hour} {
+		for kind, options := range map[string][]worklog.Option{"keys": nil, "no keys": {worklog.WithoutKeys()}} {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				var got []worklog.Draft
+				rec := recorder(&got)
+				c := wire(func(r *http.Request, body []byte) (*http.Response, error) {
+					if time.Since(start) < away {
+						return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+					}
+					return rec(r, body)
+				}).client(append(options, worklog.WithBuffer(10))...)
+				mine := start.Add(-time.Minute)
+				_ = c.Info(t.Context(), "on its way")
+				synctest.Wait()
+				_ = c.Log(t.Context(), worklog.Draft{Title: "told", LoggedAt: &mine})
+				time.Sleep(2 * time.Hour)
+				_ = c.Close(t.Context())
+				if len(got) != 2 || got[0].LoggedAt == nil || !got[0].LoggedAt.Equal(start) || got[1].LoggedAt == nil || !got[1].LoggedAt.Equal(mine) {
+					t.Errorf("%s, %s: %+v arrived, %+v", name, kind, got, c.Buffered())
+				}
+			})
+		}
+	}
 }

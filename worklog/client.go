@@ -126,6 +126,7 @@ type call struct {
 	refused *[]Receipt
 	// blind says that the request may not arrive twice: it is only sent again when it certainly did not arrive.
 	blind       bool
+	single      bool   // the caller retries by itself
 	lastEventID string // where a stream goes on
 }
 
@@ -135,7 +136,7 @@ func (c *Client) do(ctx context.Context, x call) error {
 	defer cancel()
 	for try := 0; ; try++ {
 		err := c.once(ctx, x)
-		if err == nil || !x.mayRetry(err) {
+		if err == nil || x.single || !x.mayRetry(err) {
 			return clean(err)
 		}
 		d := pause(try, err)

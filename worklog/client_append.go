@@ -31,13 +31,13 @@ const (
 // On any other error the receipts are those of the drafts up to the one that failed; of the rest nothing was stored, or
 // it is unknown. Sending them again with the same keys stores nothing twice.
 func (c *Client) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {
-	return c.append(ctx, nil, drafts)
+	return c.append(ctx, appending{}, drafts)
 }
 
-func (c *Client) append(ctx context.Context, q url.Values, drafts []Draft) ([]Receipt, error) {
+func (c *Client) append(ctx context.Context, a appending, drafts []Draft) ([]Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	a := appending{receipts: make([]Receipt, len(drafts)), query: q}
+	a.receipts = make([]Receipt, len(drafts))
 	for i := range drafts {
 		line, err := c.encode(drafts[i])
 		if err != nil {
@@ -68,6 +68,7 @@ type appending struct {
 	body     []byte
 	query    url.Values
 	blind    bool
+	single   bool // as in call
 }
 
 // encode returns d as JSON, with a key when it has none.
@@ -123,7 +124,7 @@ func (c *Client) appendChunk(ctx context.Context, a *appending) error {
 }
 
 func (c *Client) post(ctx context.Context, a *appending) ([]Receipt, error) {
-	x := call{method: http.MethodPost, path: logsPath, query: a.query, body: a.body, blind: a.blind}
+	x := call{method: http.MethodPost, path: logsPath, query: a.query, body: a.body, blind: a.blind, single: a.single}
 	if len(a.index) == 1 {
 		return c.postOne(ctx, x)
 	}

@@ -59,5 +59,5 @@ func (c *Client) Import(ctx context.Context, keep bool, drafts ...Draft) ([]Rece
 	if keep {
 		q.Set("keep", "true")
 	}
-	return c.append(ctx, q, drafts)
+	return c.append(ctx, appending{query: q}, drafts)
 }
