@@ -101,7 +101,7 @@ func (c *Client) complete(d *Draft) {
 	if d.Source == "" {
 		d.Source = c.source
 	}
-	d.Details = CutDetails(d.Details) // the server would do the same: spare the way
+	d.Details = CutDetails(cleanText(d.Details)) // the server would do the same: spare the way
 }
 
 // appendChunk sends the request of a, sorts its receipts in and makes room for the next one.

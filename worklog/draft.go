@@ -138,12 +138,15 @@ func join[T ~string](values []T) string {
 }
 
 // CutDetails returns s, or its first part and a marker that says how much is missing when it exceeds MaxDetailsBytes.
-func CutDetails(s string) string {
-	if len(s) <= MaxDetailsBytes {
+func CutDetails(s string) string { return cutAt(s, MaxDetailsBytes) }
+
+// cutAt is CutDetails for another bound.
+func cutAt(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
 	marker := fmt.Sprintf("\n[cut here: %d bytes in all]", len(s))
-	return Cut(s, MaxDetailsBytes-len(marker)) + marker
+	return Cut(s, most-len(marker)) + marker
 }
 
 // Cut returns the longest beginning of s of at most n bytes that splits no character; nothing when n is negative.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Step is one piece of work that is reported when it starts and when it ends: one entry, which completes in place.
@@ -137,20 +138,43 @@ func (s *Step) snapshot(status Status, reason string) (Draft, bool) {
 	return d, true
 }
 
-// details is what was written, and why the step ended as it did.
+// details is what was written, and why the step ended as it did. What finds no room is taken from the output, and counted:
+// the reason matters more.
 func (s *Step) details(reason string) string {
-	text := string(s.out)
-	if s.cut > 0 {
-		text += fmt.Sprintf("\n[%d more bytes]", s.cut)
-	}
-	if reason == "" {
-		return text
-	}
-	if text == "" {
+	total := len(s.out) + s.cut
+	reason = cleanText(reason)
+	if total == 0 {
 		return reason
 	}
-	if len(reason) >= MaxDetailsBytes { // is cut itself
-		return reason
+	tail := reason
+	if reason != "" {
+		tail = "\n" + reason
 	}
-	return Cut(text, MaxDetailsBytes-len(reason)-1) + "\n" + reason
+	if text := cleanText(string(s.out)); s.cut == 0 && len(text)+len(tail) <= MaxDetailsBytes {
+		return text + tail
+	}
+	most := MaxDetailsBytes - len(moreBytes(total)) // no smaller number is longer
+	if len(tail) >= most {
+		return cutAt(reason, most) + moreBytes(total)
+	}
+	kept := clearBytes(s.out, most-len(tail))
+	return cleanText(string(s.out[:kept])) + moreBytes(total-kept) + tail
+}
+
+func moreBytes(n int) string { return fmt.Sprintf("\n[%d more bytes]", n) }
+
+// clearBytes is how many bytes of b may be kept so that they are no more than room when they are clean.
+func clearBytes(b []byte, room int) int {
+	kept := 0
+	for kept < len(b) {
+		r, size := utf8.DecodeRune(b[kept:])
+		if r == 0 {
+			r = utf8.RuneError // which stands for what is no text as well
+		}
+		if room -= utf8.RuneLen(r); room < 0 {
+			break
+		}
+		kept += size
+	}
+	return kept
 }
