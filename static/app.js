@@ -339,16 +339,6 @@
     tellStates();
   }
 
-  // Older entries come from before the oldest one that is shown, however the list has changed since the link was made.
-  document.addEventListener('htmx:configRequest', (event) => {
-    const list = feed();
-    if (!event.target.matches?.('[data-older]') || !list?.firstElementChild) return;
-    const edge = list.dataset.order === 'asc' ? list.firstElementChild : list.lastElementChild;
-    const path = new URL(event.detail.path, location.href);
-    path.searchParams.set('before', edge.dataset.order);
-    event.detail.path = path.pathname + path.search;
-  });
-
   // Rows above the window must not move the ones in it. Browsers see to that, except at the very top.
   document.addEventListener('htmx:beforeSwap', (event) => {
     const list = feed();

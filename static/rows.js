@@ -102,10 +102,28 @@
   const oldest = () => (newestFirst ? list.lastElementChild : list.firstElementChild);
   const newest = () => (newestFirst ? list.firstElementChild : list.lastElementChild);
   const olderLink = () => document.querySelector('#older a[data-older]');
-  const hasOlder = () => olderLink()?.hidden === false;
 
-  // Puts a row where it belongs: over its older self, in its place in the order, or nowhere when it is older than all
-  // that is shown.
+  // The link to older entries says where the list ends: it has everything from there on that the page is about.
+  function end() {
+    const link = olderLink();
+    return !link || link.hidden ? 0n : BigInt(new URL(link.href).searchParams.get('before'));
+  }
+
+  // The list ends at its oldest row from now on.
+  function endHere() {
+    const link = olderLink();
+    const url = new URL(link.href);
+    url.searchParams.set('before', oldest().dataset.order);
+    link.href = url.pathname + url.search;
+    link.hidden = false;
+  }
+
+  document.addEventListener('htmx:configRequest', (event) => {
+    if (event.target === olderLink()) event.detail.path = event.target.pathname + event.target.search;
+  });
+
+  // Puts a row where it belongs: over its older self, in its place in the order, or nowhere when it lies before the end of
+  // the list.
   function upsert(row, follow) {
     const present = document.getElementById(row.id);
     const gone = 'gone' in row.dataset;
@@ -115,7 +133,7 @@
       else update(present, row);
       return;
     }
-    if (gone || list.childElementCount > 0 && hasOlder() && order(row) < order(oldest())) return;
+    if (gone || order(row) < end()) return;
     const isNewest = list.childElementCount === 0 || order(row) > order(newest());
     if (!follow && isNewest) {
       unseen++;
@@ -164,8 +182,7 @@
     let extra = list.childElementCount - maxRows;
     if (extra <= 0) return;
     while (extra-- > 0) oldest().remove();
-    const older = olderLink();
-    if (older) older.hidden = false;
+    endHere();
     if (!newestFirst) queueMicrotask(goNewest);
   }
 

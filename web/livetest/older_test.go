@@ -1,0 +1,81 @@
+package livetest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/worklogdev/worklog/worklog"
+)
+
+// loadOlder clicks the link to older entries and waits for n rows.
+func (b *tab) loadOlder(n int) {
+	b.t.Helper()
+	b.wait("the link is a live one", "document.querySelector('#older a')['htmx-internal-data']?.initHash")
+	b.do("document.querySelector('#older a').click()")
+	b.wait("older ones come", fmt.Sprintf("document.querySelectorAll('#log-list > li').length === %d", n))
+}
+
+// isWhole checks that the page shows the steps from first to last, newest first, and none twice.
+func (b *tab) isWhole(first, last int) {
+	b.t.Helper()
+	rows := b.rows()
+	for i, r := range rows {
+		if want := fmt.Sprintf("step %d", last-i); r.Title != want {
+			b.t.Fatalf("of %d rows number %d is %v, want %s", len(rows), i, r, want)
+		}
+	}
+	if want := last - first + 1; len(rows) != want {
+		b.t.Errorf("%d rows, want %d", len(rows), want)
+	}
+}
+
+// A filtered page looks at no more than 10,000 entries at a time.
+func TestBrowserFindsWhatLiesBehindManyEntriesThatDoNotMatch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	failed := func(title string) worklog.Draft {
+		return worklog.Draft{Title: title, Key: title, Status: worklog.StatusError}
+	}
+	s.write(failed("first"), worklog.Draft{Title: "turns", Key: "turns", Status: worklog.StatusWorking})
+	for i := range 11 {
+		s.write(numbered("c", 1000*i, 1000)...)
+	}
+	s.write(failed("last"))
+	b := s.open(s.URL, "/?status=error")
+	s.write(failed("turns")) // a part of the list that is not looked at yet
+	s.write(failed("new"))
+	b.wait("the page follows", "document.querySelectorAll('#log-list > li').length === 2")
+	b.loadOlder(4)
+	var titles []string
+	for _, r := range b.rows() {
+		titles = append(titles, r.Title)
+	}
+	if got := fmt.Sprint(titles); got != "[new last turns first]" {
+		t.Errorf("the page shows %s", got)
+	}
+	b.wait("the end is reached", "document.querySelector('#older a').hidden")
+}
+
+func TestBrowserReachesAgainWhatItDroppedAfterTheEndWasReached(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "step 0", Key: "k", Status: worklog.StatusWorking})
+	for i := range 3 {
+		s.write(numbered("c", 1+110*i, 110)...)
+	}
+	b := s.open(s.URL, "/")
+	for _, n := range []int{200, 300, 331} {
+		b.loadOlder(n)
+	}
+	b.wait("the end is reached", "document.querySelector('#older a').hidden")
+	b.do("document.activeElement.blur(); scrollTo(0, 0)")
+	s.write(numbered("c", 331, 1)...)
+	b.wait("the list is bounded", "document.querySelectorAll('#log-list > li').length === 300")
+	s.write(worklog.Draft{Title: "step 0", Key: "k", Status: worklog.StatusSuccess}) // it is not shown any more
+	s.write(numbered("c", 332, 1)...)
+	b.wait("the newest is shown", "document.querySelector('#log-list .title').textContent.includes('step 332')")
+	b.isWhole(33, 332)
+	b.loadOlder(333)
+	b.isWhole(0, 332)
+	b.wait("the end is reached again", "document.querySelector('#older a').hidden")
+}
