@@ -23,6 +23,13 @@ import (
 // cheaper beyond.
 const maxBehind = 300
 
+// minRetry and maxRetry are when a page comes back whose stream was cut without a word: before its badge says anything,
+// which is after 3 s, and not in step with the others.
+const (
+	minRetry = time.Second
+	maxRetry = 2 * time.Second
+)
+
 // activityStream is the stream of "/".
 func (s *Server) activityStream(c echo.Context) error {
 	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, nil)
@@ -195,7 +202,7 @@ func (st *pageStream) hello() error {
 	if err != nil {
 		return err
 	}
-	return st.Send(sse.Event{Name: "hello", ID: st.tab.Cursor(), Data: string(b), Retry: between(2*time.Second, 5*time.Second)})
+	return st.Send(sse.Event{Name: "hello", ID: st.tab.Cursor(), Data: string(b), Retry: between(minRetry, maxRetry)})
 }
 
 // Flush sends the batch.

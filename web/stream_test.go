@@ -157,7 +157,7 @@ func TestStreamBeginsWithHelloAndLeavesTheSessionAlone(t *testing.T) {
 	if err := json.Unmarshal([]byte(hello.data), &said); err != nil || said.Version != "1.0.0" || said.Epoch == "" || hello.id != "3" {
 		t.Errorf("%+v, %v", hello, err)
 	}
-	if retry, err := strconv.Atoi(hello.retry); err != nil || retry < 2000 || retry > 5000 {
+	if retry, err := strconv.Atoi(hello.retry); err != nil || retry < 1000 || retry > 2000 {
 		t.Errorf("retry %q", hello.retry)
 	}
 	<-time.After(short + 100*time.Millisecond) // the deadline of an answer passes; it is the kernel's, no bubble moves it
