@@ -199,6 +199,18 @@ func TestTheAuditListIsReadInPages(t *testing.T) {
 	}
 }
 
+// sessionOf signs a user in and returns the handle of the session.
+func (b *bundle) sessionOf(t *testing.T, u account.User, cookie string) string {
+	t.Helper()
+	_, hash, err := b.UserByID(b.ctx, u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := time.Now().Add(time.Hour)
+	b.commit(t, cookie, account.Session{User: u, PasswordHash: hash, Deadline: ends}, ends)
+	return b.session(t, cookie).ID
+}
+
 func TestAReasonOpensOneUserToOneSessionForAWhile(t *testing.T) {
 	b := setup(t)
 	root, by := b.admin(t, "root@example.org")
@@ -207,16 +219,7 @@ func TestAReasonOpensOneUserToOneSessionForAWhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	conv := b.append(t, worklog.Draft{Title: "private", Conversation: "c"})[0].Row.ConversationID
-	as := func(u account.User, cookie string) string {
-		_, hash, err := b.UserByID(b.ctx, u.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := time.Now()
-		b.commit(t, cookie, account.Session{User: u, PasswordHash: hash, Deadline: at.Add(time.Hour)}, at.Add(time.Hour))
-		return b.session(t, cookie).ID
-	}
-	session, other := as(root, "one"), as(root, "two")
+	session, other := b.sessionOf(t, root, "one"), b.sessionOf(t, root, "two")
 	may := func(v store.Viewer, owner int64) bool {
 		_, _, err := b.ReadEntries(b.ctx, v, store.EntryQuery{Owner: owner})
 		_, err2 := b.ReadConversation(b.ctx, v, owner, conv)

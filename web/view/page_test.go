@@ -83,7 +83,7 @@ func TestOlderEntriesJoinTheListAtItsOldEnd(t *testing.T) {
 	activity(t, view.Feed{Path: "/", Rows: session()}).absent("#older a:not([hidden])")
 	answer := find(t, view.OlderRows(view.Feed{Path: "/", Rows: session(), Before: 12}))
 	answer.absent("html[lang], #log-list, #older a:not([hidden])")
-	answer.one("#older[hx-swap-oob] a[hidden]") // for when the list loses its oldest rows again
+	answer.one("#older[hx-swap-oob] a[hidden]")                                       // for when the list loses its oldest rows again
 	activity(t, view.Feed{Path: "/", Rows: session(), Before: 12}).absent("#older a") // nothing is ever lost there
 }
 
