@@ -96,6 +96,7 @@ func newApp(t testing.TB, dir string) *App {
 	return &App{t: t, DataDir: dir, args: []string{"serve"}, log: &logBuffer{}, users: map[string]bool{}, env: map[string]string{
 		"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": dir, "DATA_DIR": dir,
 		"LISTEN_ADDR": "127.0.0.1:0", "LOG_FORMAT": "json", "LOG_LEVEL": "debug",
+		"GORACE": "atexit_sleep_ms=0", // it waits a second at each exit for reports of other goroutines
 	}}
 }
 
