@@ -38,13 +38,16 @@ func (b backupCmd) Run(a *app) error {
 		return err
 	}
 	defer closeAll()
-	if err := st.By(account.CommandLine()).Record(a.ctx, account.Act{Action: account.ActBackup}); err != nil {
-		return err
-	}
 	p := newProgress(a)
-	m, err := backup.Write(a.ctx, b.File, st, bucket, backup.Options{Version: version(), Now: a.now, Progress: func(now backup.Progress) {
-		p.update(fmt.Sprintf("%d of %d users, %d entries, %s", now.Owners, now.AllOwners, now.Entries, megabytes(now.Bytes)))
-	}})
+	m, err := backup.Write(a.ctx, b.File, st, bucket, backup.Options{
+		Version: version(), Now: a.now,
+		Begin: func(ctx context.Context) error {
+			return st.By(account.CommandLine()).Record(ctx, account.Act{Action: account.ActBackup})
+		},
+		Progress: func(now backup.Progress) {
+			p.update(fmt.Sprintf("%d of %d users, %d entries, %s", now.Owners, now.AllOwners, now.Entries, megabytes(now.Bytes)))
+		},
+	})
 	if err != nil {
 		return err
 	}

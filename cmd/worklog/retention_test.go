@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +114,7 @@ func TestACommandThatMeetsASweepChangesAndNotesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	for _, args := range [][]string{{"cleanup"}, {"restore", "--conversation", "work"}} {
+	for _, args := range [][]string{{"cleanup"}, {"restore", "--conversation", "work"}, {"backup", filepath.Join(dir, "backup")}} {
 		if out, said, code := d.at(dir, args...); code == 0 || !strings.Contains(said, "is running already") {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out, said)
 		}

@@ -96,7 +96,8 @@ type Source interface {
 type Options struct {
 	Version  string // of the program
 	Now      func() time.Time
-	Progress func(Progress) // nil: nobody is told
+	Begin    func(context.Context) error // called when nothing can keep the backup from beginning, and before it does; nil: nothing is
+	Progress func(Progress)              // nil: nobody is told
 }
 
 // Progress is how far a backup or a restore is.
@@ -113,6 +114,11 @@ func Write(ctx context.Context, path string, s Source, bucket archive.Bucket, o 
 		return nil, err
 	}
 	defer release()
+	if o.Begin != nil {
+		if err := o.Begin(ctx); err != nil {
+			return nil, err
+		}
+	}
 	f, err := os.OpenFile(path+partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return nil, err
