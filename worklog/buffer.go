@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxBufferBytes bounds what waits in a buffer, whatever its length: a thousand drafts with full details are 256 MB.
+	// maxBufferBytes bounds what a buffer holds, whatever its length: a thousand drafts with full details are 256 MB.
 	maxBufferBytes = 32 << 20
 	// maxBatchDrafts is how many the buffer sends at once.
 	maxBatchDrafts = 500
@@ -18,7 +18,7 @@ const (
 // BufferStats say what became of the drafts that went through a buffer.
 type BufferStats struct {
 	Queued  int   // waiting, or on their way
-	Dropped int64 // no room, closed, or a request that failed for good
+	Dropped int64 // no room, closed, nothing that can be sent, or a request that failed for good
 	Counts        // of the receipts
 	Err     error // why something was dropped last
 }
@@ -34,7 +34,7 @@ type buffer struct {
 
 	mu     sync.Mutex
 	queue  []queued
-	bytes  int           // of the queue
+	bytes  int           // of the queue and the batch under way
 	away   int           // drafts of the batch under way
 	wake   chan struct{} // one slot
 	idle   chan struct{} // closed when nothing waits or is under way; nil: nobody asks
@@ -46,9 +46,16 @@ type buffer struct {
 type queued struct {
 	draft Draft
 	at    time.Time
+	size  int // about what it takes, in bytes
 }
 
-func (q *queued) size() int { return len(q.draft.Title) + len(q.draft.Details) }
+// textBytes is how many bytes the texts of d have.
+func (d *Draft) textBytes() (n int) {
+	for _, s := range d.texts() {
+		n += len(*s)
+	}
+	return n
+}
 
 // staleAfter is how long a draft may wait before it is told when it was logged. Sooner, the server's clock is better.
 const staleAfter = time.Second
@@ -76,23 +83,26 @@ func newBuffer(c *Client, most int) *buffer {
 // put queues d, never waits, and says why it did not. What it queues is its own: the caller may go on with d.
 func (b *buffer) put(d Draft) error {
 	b.c.complete(&d)
-	d.Metadata = d.Metadata.freeze()
+	m, size, invalid := d.Metadata.sendable()
+	d.Metadata = m
 	for _, t := range []**time.Time{&d.StartedAt, &d.EndedAt, &d.LoggedAt} {
 		if *t != nil {
 			*t = new(**t)
 		}
 	}
-	q := queued{d, time.Now()}
+	q := queued{d, time.Now(), d.textBytes() + size}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.closed:
 		return b.drop(1, Errorf(CodeUnavailable, "the client is closed"))
-	case len(b.queue)+b.away >= b.most || b.bytes+q.size() > maxBufferBytes:
+	case invalid != nil:
+		return b.drop(1, invalid)
+	case len(b.queue)+b.away >= b.most || b.bytes+q.size > maxBufferBytes:
 		return b.drop(1, Errorf(CodeUnavailable, "the buffer is full"))
 	}
 	b.queue = append(b.queue, q)
-	b.bytes += q.size()
+	b.bytes += q.size
 	b.signal()
 	return nil
 }
@@ -117,7 +127,8 @@ func (b *buffer) run() {
 		batch, closed := b.take()
 		switch {
 		case len(batch) > 0:
-			b.settle(b.deliver(batch))
+			counts, dropped, err := b.deliver(batch)
+			b.settle(batch, counts, dropped, err)
 		case closed:
 			return
 		default:
@@ -131,9 +142,6 @@ func (b *buffer) take() (batch []queued, closed bool) {
 	defer b.mu.Unlock()
 	n := min(len(b.queue), maxBatchDrafts)
 	batch = b.queue[:n:n]
-	for i := range batch {
-		b.bytes -= batch[i].size()
-	}
 	b.queue = append([]queued(nil), b.queue[n:]...)
 	b.away = n
 	return batch, b.closed
@@ -149,7 +157,7 @@ func (b *buffer) deliver(batch []queued) (counts Counts, dropped int, err error)
 	}()
 	for try := 0; len(batch) > 0; try++ {
 		var receipts []Receipt
-		receipts, err = b.c.append(b.ctx, appending{single: true}, drafts(batch))
+		receipts, err = b.c.append(b.ctx, appending{buffered: true}, drafts(batch))
 		for i := range receipts {
 			counts.Add(receipts[i].Outcome, 1)
 		}
@@ -167,18 +175,18 @@ func (b *buffer) deliver(batch []queued) (counts Counts, dropped int, err error)
 // blind reports that q may not arrive twice.
 func (b *buffer) blind(q queued) bool { return b.c.keyless && q.draft.Key == "" }
 
-func (b *buffer) settle(counts Counts, dropped int, err error) {
+func (b *buffer) settle(batch []queued, counts Counts, dropped int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.away = 0
+	for i := range batch {
+		b.bytes -= batch[i].size
+	}
 	b.stats.Counts.AddAll(counts)
 	if dropped > 0 {
 		_ = b.drop(dropped, err)
 	}
-	if len(b.queue) == 0 && b.idle != nil {
-		close(b.idle)
-		b.idle = nil
-	}
+	b.rest()
 }
 
 // flush waits until nothing waits or is under way.
@@ -226,9 +234,21 @@ func (b *buffer) close(ctx context.Context) error {
 func (b *buffer) abandon(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for i := range b.queue {
+		b.bytes -= b.queue[i].size
+	}
 	if n := len(b.queue); n > 0 {
-		b.queue, b.bytes = nil, 0
+		b.queue = nil
 		_ = b.drop(n, err)
+	}
+	b.rest()
+}
+
+// rest tells those who flush when nothing is left.
+func (b *buffer) rest() {
+	if len(b.queue)+b.away == 0 && b.idle != nil {
+		close(b.idle)
+		b.idle = nil
 	}
 }
 

@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Bounds of one request, well inside of what the server takes: 1,000 drafts and 8 MiB.
@@ -39,9 +40,9 @@ func (c *Client) append(ctx context.Context, a appending, drafts []Draft) ([]Rec
 	defer cancel()
 	a.receipts = make([]Receipt, len(drafts))
 	for i := range drafts {
-		line, err := c.encode(drafts[i])
+		line, err := c.encode(drafts[i], a.buffered)
 		if err != nil {
-			a.receipts[i] = Receipt{Outcome: OutcomeInvalid, Reason: err.Message, Errors: err.Fields}
+			a.receipts[i] = invalidReceipt(err)
 			continue
 		}
 		if len(a.index) == maxRequestDrafts || len(a.body)+len(line) > maxRequestBytes {
@@ -68,29 +69,32 @@ type appending struct {
 	body     []byte
 	query    url.Values
 	blind    bool
-	single   bool // as in call
+	buffered bool // the buffer retries by itself, and has checked the metadata
 }
 
-// encode returns d as JSON, with a key when it has none.
-func (c *Client) encode(d Draft) (line []byte, invalid *Error) {
-	defer func() { // a MarshalJSON method in the metadata is somebody else's code
-		if r := recover(); r != nil {
-			invalid = unwritable(fmt.Sprint("can not be written as JSON: ", r))
-		}
-	}()
+func invalidReceipt(err error) Receipt {
+	r := Receipt{Outcome: OutcomeInvalid, Reason: err.Error()}
+	if e, ok := errors.AsType[*Error](err); ok {
+		r.Reason, r.Errors = e.Message, e.Fields
+	}
+	return r
+}
+
+// encode returns d as JSON, with a key when it has none, or says why it is invalid. The metadata of a checked draft is as
+// it is sent.
+func (c *Client) encode(d Draft, checked bool) (line []byte, err error) {
 	c.complete(&d)
-	line, err := json.Marshal(d)
-	if err != nil {
-		return nil, unwritable("can not be written as JSON")
+	if !checked {
+		if d.Metadata, _, err = d.Metadata.sendable(); err != nil {
+			return nil, err
+		}
 	}
-	if len(line) > maxDraftBytes {
-		return nil, unwritable(fmt.Sprintf("must have at most %d bytes as JSON", MaxMetadataBytes))
+	line, err = json.Marshal(d)
+	if err == nil && len(line) <= maxDraftBytes {
+		return line, nil
 	}
-	return line, nil
-}
-
-func unwritable(message string) *Error {
-	return &Error{Code: CodeInvalid, Message: "invalid draft", Fields: []FieldError{{"metadata", message}}}
+	d.Normalize() // there is a rule for what is too long, and for times that have no JSON form
+	return nil, cmpErr(d.Validate(time.Now()), Errorf(CodeInvalid, "the draft can not be sent"))
 }
 
 // complete sets what the client adds to every draft.
@@ -124,7 +128,7 @@ func (c *Client) appendChunk(ctx context.Context, a *appending) error {
 }
 
 func (c *Client) post(ctx context.Context, a *appending) ([]Receipt, error) {
-	x := call{method: http.MethodPost, path: logsPath, query: a.query, body: a.body, blind: a.blind, single: a.single}
+	x := call{method: http.MethodPost, path: logsPath, query: a.query, body: a.body, blind: a.blind, single: a.buffered}
 	if len(a.index) == 1 {
 		return c.postOne(ctx, x)
 	}

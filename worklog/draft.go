@@ -55,7 +55,7 @@ func (d *Draft) Normalize() {
 	if d.Status == "" {
 		d.Status = StatusInfo
 	}
-	for _, s := range []*string{&d.Title, &d.Tool, &d.Conversation, &d.ConversationID, &d.ConversationTitle, &d.Details, &d.Key, &d.Parent, &d.Source, &d.User} {
+	for _, s := range d.texts() {
 		*s = cleanText(*s)
 	}
 	d.Title = strings.TrimSpace(d.Title)
@@ -67,6 +67,10 @@ func (d *Draft) Normalize() {
 			*t = &u
 		}
 	}
+}
+
+func (d *Draft) texts() []*string {
+	return []*string{&d.Title, &d.Tool, &d.Conversation, &d.ConversationID, &d.ConversationTitle, &d.Details, &d.Key, &d.Parent, &d.Source, &d.User}
 }
 
 // Validate reports every rule that a normalized draft breaks, as an [Error] with code CodeInvalid, or nil.

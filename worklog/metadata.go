@@ -16,6 +16,8 @@ const (
 	// maxNumberBytes is room for every digit of any float64, the smallest of which has 1,074 behind its point. PostgreSQL
 	// refuses a number with more than 16,383 there, and with it the whole batch that the number has come in.
 	maxNumberBytes = 1100
+	minNumber      = 0x1p-1022
+	outOfRange     = "is a number outside the range of a 64-bit float, or of more digits than one has"
 )
 
 // decodeMetadata reads an object, or null, of any size: what was stored is within bounds. The last of two members with
@@ -154,14 +156,15 @@ func (f *fields) metadata(m Metadata) {
 }
 
 func (f *fields) metadataValue(path string, v any, depth int, keys *int) {
-	if *keys > MaxMetadataKeys {
+	if *keys > MaxMetadataKeys || len(*f) == maxFieldErrors { // what contains itself twice would go on for hours
 		return
 	}
 	switch v := v.(type) {
 	case json.Number:
-		f.check(storable(v), path, "is a number outside the range of a 64-bit float, or of more digits than one has")
+		f.check(storable(v), path, outOfRange)
 	case float64:
 		f.check(!math.IsInf(v, 0) && !math.IsNaN(v), path, "must be a finite number")
+		f.check(v == 0 || !(math.Abs(v) < minNumber), path, outOfRange)
 	case []any:
 		if depth > MaxMetadataDepth {
 			f.check(false, path, fmt.Sprintf("must be nested at most %d deep", MaxMetadataDepth))
@@ -201,7 +204,7 @@ func storable(n json.Number) bool {
 		return false
 	}
 	if v != 0 {
-		return math.Abs(v) >= 0x1p-1022
+		return math.Abs(v) >= minNumber
 	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(n.String()), "e")
 	if strings.Trim(mantissa, "-0.") != "" {

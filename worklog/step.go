@@ -39,7 +39,7 @@ func (c *Client) Start(ctx context.Context, d Draft) *Step {
 		d.StartedAt = &now
 	}
 	s := &Step{c: c, draft: d, out: []byte(d.Details)}
-	s.draft.Metadata = d.Metadata.freeze()
+	s.draft.Metadata, _, _ = d.Metadata.freeze()
 	s.err = c.Log(ctx, d)
 	return s
 }
@@ -74,7 +74,7 @@ func (s *Step) Set(name string, value any) {
 	if s.draft.Metadata == nil {
 		s.draft.Metadata = Metadata{}
 	}
-	s.draft.Metadata[name] = frozen(value, 1)
+	s.draft.Metadata[name] = frozen(value)
 }
 
 // Update reports what was written and set so far, while the step goes on.
@@ -127,7 +127,7 @@ func (s *Step) snapshot(status Status, reason string) (Draft, bool) {
 		return Draft{}, false
 	}
 	d := s.draft
-	d.Metadata = d.Metadata.freeze()
+	d.Metadata, _, _ = d.Metadata.freeze() // what it breaks is told by Log
 	d.Status = status
 	d.Details = s.details(reason)
 	if status.Final() {
