@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,7 +21,8 @@ type HandlerOptions struct {
 
 // NewHandler returns a handler that logs each record as an entry: the message is the title, the attributes are the
 // metadata, groups are nested, and the level is the status: info, from slog.LevelWarn on warning, from slog.LevelError
-// on error. Use a client with [WithBuffer], else every record waits for the server.
+// on error. A record without words is called by its level. Attributes that are more than the server takes are cut, or left
+// out, which the attribute "!CUT" says. Use a client with [WithBuffer], else every record waits for the server.
 func NewHandler(c *Client, o HandlerOptions) slog.Handler {
 	if o.Level == nil {
 		o.Level = slog.LevelInfo
@@ -79,9 +81,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h *handler) draft(r slog.Record) Draft {
-	d := Draft{Title: Cut(r.Message, 4*MaxTitleChars), Conversation: h.o.Conversation, Source: h.o.Source, Tool: h.o.Tool}
+	message := strings.TrimSpace(cleanText(r.Message))
+	d := Draft{Title: Cut(message, 4*MaxTitleChars), Conversation: h.o.Conversation, Source: h.o.Source, Tool: h.o.Tool}
 	if chars := []rune(d.Title); len(chars) > MaxTitleChars {
-		d.Title, d.Details = string(chars[:MaxTitleChars]), r.Message
+		d.Title, d.Details = string(chars[:MaxTitleChars]), message
 	}
 	switch {
 	case r.Level >= slog.LevelError:
@@ -97,7 +100,7 @@ func (h *handler) draft(r slog.Record) Draft {
 	if !r.Time.IsZero() {
 		d.LoggedAt = &r.Time
 	}
-	d.Metadata = h.metadata(r)
+	d.Metadata = fit(h.metadata(r))
 	return d
 }
 
@@ -134,8 +137,8 @@ func addAttr(m Metadata, a slog.Attr, depth int) Metadata {
 		}
 		return put(m, a.Key, plainValue(v))
 	}
-	if depth > MaxMetadataDepth {
-		return m
+	if depth > MaxMetadataDepth { // it may go on for ever; fit says that something is missing
+		return put(m, a.Key, "…")
 	}
 	var group Metadata
 	for _, x := range v.Group() {
