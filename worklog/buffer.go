@@ -141,8 +141,9 @@ func (b *buffer) take() (batch []queued, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := min(len(b.queue), maxBatchDrafts)
-	batch = b.queue[:n:n]
-	b.queue = append([]queued(nil), b.queue[n:]...)
+	batch = slices.Clone(b.queue[:n])
+	clear(b.queue[:n])
+	b.queue = b.queue[n:]
 	b.away = n
 	return batch, b.closed
 }
@@ -268,7 +269,8 @@ func (c *Client) Buffered() BufferStats {
 	return c.buffer.snapshot()
 }
 
-// Flush waits until nothing is queued or under way.
+// Flush waits until nothing is queued or under way. It takes no longer than ctx and the timeout allow, and fails with
+// [CodeUnavailable] when something still waits then.
 func (c *Client) Flush(ctx context.Context) error {
 	if c.buffer == nil {
 		return nil

@@ -26,6 +26,8 @@ const (
 	// The pause before a retry doubles from minPause to maxPause, unless the server says how long to wait.
 	minPause = 100 * time.Millisecond
 	maxPause = 5 * time.Second
+	// maxRetryAfter is how many seconds a server may ask for.
+	maxRetryAfter = 3600
 )
 
 // Client speaks to a worklog server. Its methods are safe for concurrent use. They never panic and never take longer
@@ -55,9 +57,13 @@ func WithHTTPClient(h *http.Client) Option {
 	}
 }
 
-// WithTimeout bounds every call by d instead of [DefaultTimeout].
+// WithTimeout bounds every call by d instead of [DefaultTimeout]; 0 or less leaves it at that.
 func WithTimeout(d time.Duration) Option {
-	return func(c *Client) { c.timeout = d }
+	return func(c *Client) {
+		if d > 0 {
+			c.timeout = d
+		}
+	}
 }
 
 // WithSource sets the Source of drafts that have none, e.g. the name of the program.
@@ -73,8 +79,8 @@ func WithoutKeys() Option {
 }
 
 // WithBuffer makes [Client.Log], steps and the slog handler put drafts into a queue of at most n, which a goroutine
-// sends in batches; they return at once, and what finds no room is dropped and counted. The program must call
-// [Client.Close] before it ends.
+// sends in batches; they return at once, and what finds no room is dropped and counted: beyond n, or beyond 32 MiB. An n of
+// 0 or less is no queue. The program must call [Client.Close] before it ends.
 func WithBuffer(n int) Option {
 	return func(c *Client) { c.buffered = n }
 }
@@ -274,9 +280,9 @@ func (x *call) problem(res *http.Response, body []byte) error {
 	if p.Detail == "" {
 		p.Detail = p.Title
 	}
-	e := &Error{Code: p.Code, Message: p.Detail, Fields: p.Errors, RequestID: p.RequestID, RetryAfter: time.Duration(p.RetryAfter) * time.Second}
+	e := &Error{Code: p.Code, Message: p.Detail, Fields: p.Errors, RequestID: p.RequestID, RetryAfter: time.Duration(max(0, min(p.RetryAfter, maxRetryAfter))) * time.Second}
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
-		e.RetryAfter = time.Duration(min(s, 3600)) * time.Second
+		e.RetryAfter = time.Duration(min(s, maxRetryAfter)) * time.Second
 	}
 	if e.RequestID == "" {
 		e.RequestID = res.Header.Get("X-Request-Id")

@@ -119,6 +119,9 @@ func (c *Client) Entry(ctx context.Context, id string) (e Entry, err error) {
 
 // PatchEntry changes an entry and returns it as it now stands.
 func (c *Client) PatchEntry(ctx context.Context, id string, p EntryPatch) (e Entry, err error) {
+	if p.Metadata, _, err = p.Metadata.sendable(); err != nil {
+		return e, err
+	}
 	return e, c.write(ctx, http.MethodPatch, logsPath+"/"+url.PathEscape(id), p, &e, false)
 }
 

@@ -153,14 +153,17 @@ func cutAt(s string, most int) string {
 	return Cut(s, most-len(marker)) + marker
 }
 
-// Cut returns the longest beginning of s of at most n bytes that splits no character; nothing when n is negative.
+// Cut returns the longest beginning of s of at most n bytes that splits no character; nothing when n is negative. What is no
+// UTF-8 has no characters to split.
 func Cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
 	n = max(n, 0)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	for i := n; i >= 0 && i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
 	}
 	return s[:n]
 }

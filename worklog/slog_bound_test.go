@@ -65,13 +65,17 @@ func TestARecordThatIsTooMuchArrivesInPart(t *testing.T) {
 		"many large texts": func(l *slog.Logger) { l.Info("x", append([]any{"small", "kept"}, large(300)...)...) },
 		"escapes":          func(l *slog.Logger) { l.Info("x", "small", "kept", "large", strings.Repeat("\x01", 60_000)) },
 		"a large struct":   func(l *slog.Logger) { l.Info("x", "small", "kept", "large", make([]int, 100_000)) },
-		"in a group":       func(l *slog.Logger) { l.WithGroup("g").Info("x", "small", "kept", "large", strings.Repeat("x", 100_000)) },
-		"many keys":        func(l *slog.Logger) { l.Info("x", append([]any{"a small one", "kept"}, many...)...) },
-		"keys of a group":  func(l *slog.Logger) { l.WithGroup("g").Info("x", append([]any{"a small one", "kept"}, many...)...) },
-		"a long key":       func(l *slog.Logger) { l.Info("x", "small", "kept", strings.Repeat("k", 100_000), 1) },
-		"a tiny number":    func(l *slog.Logger) { l.Info("x", "small", "kept", "number", 5e-324) },
-		"a huge number":    func(l *slog.Logger) { l.Info("x", "small", "kept", "number", raw("1e400")) },
-		"nested":           func(l *slog.Logger) { l.Info("x", "small", "kept", "deep", raw(strings.Repeat("[", 50)+strings.Repeat("]", 50))) },
+		"in a group": func(l *slog.Logger) {
+			l.WithGroup("g").Info("x", "small", "kept", "large", strings.Repeat("x", 100_000))
+		},
+		"many keys":       func(l *slog.Logger) { l.Info("x", append([]any{"a small one", "kept"}, many...)...) },
+		"keys of a group": func(l *slog.Logger) { l.WithGroup("g").Info("x", append([]any{"a small one", "kept"}, many...)...) },
+		"a long key":      func(l *slog.Logger) { l.Info("x", "small", "kept", strings.Repeat("k", 100_000), 1) },
+		"a tiny number":   func(l *slog.Logger) { l.Info("x", "small", "kept", "number", 5e-324) },
+		"a huge number":   func(l *slog.Logger) { l.Info("x", "small", "kept", "number", raw("1e400")) },
+		"nested": func(l *slog.Logger) {
+			l.Info("x", "small", "kept", "deep", raw(strings.Repeat("[", 50)+strings.Repeat("]", 50)))
+		},
 		"groups in groups": func(l *slog.Logger) { l.Info("x", "small", "kept", nest(slog.Int("a", 1), 60)) },
 		"groups":           func(l *slog.Logger) { deep(l.With("small", "kept")).Info("x", "a", 1) },
 	} {

@@ -16,7 +16,7 @@ import (
 //	step.End(ctx, cmd.Run())
 //
 // Its methods are safe for concurrent use. They report like [Client.Log] and fail like it; a step whose start was lost
-// is still reported in full when it ends.
+// is still reported in full when it ends, and an end that failed can be told again.
 type Step struct {
 	c *Client
 
@@ -25,7 +25,8 @@ type Step struct {
 	out   []byte // written by Write, bounded
 	cut   int    // bytes that found no room in out
 	ended bool
-	err   error // of the start
+	endAt time.Time // when the end was first told; zero: it was not
+	err   error     // of the start
 }
 
 // Start reports a step as working. The draft's Status is ignored, Key and StartedAt are filled in when they are empty.
@@ -110,13 +111,19 @@ func (s *Step) End(ctx context.Context, err error) error {
 	return s.Fail(ctx, err)
 }
 
-// end reports the end. A step ends once: what comes later says nothing.
+// end reports the end. A step ends once: what comes after an end that was taken says nothing.
 func (s *Step) end(ctx context.Context, status Status, reason string) error {
 	d, ok := s.snapshot(status, reason)
 	if !ok {
 		return nil
 	}
-	return s.c.Log(ctx, d)
+	err := s.c.Log(ctx, d)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended = false
+	}
+	return err
 }
 
 // snapshot returns the draft to report, and false when the step has ended before. The draft shares nothing with s.
@@ -132,8 +139,10 @@ func (s *Step) snapshot(status Status, reason string) (Draft, bool) {
 	d.Details = s.details(reason)
 	if status.Final() {
 		s.ended = true
-		now := time.Now()
-		d.EndedAt = &now
+		if s.endAt.IsZero() {
+			s.endAt = time.Now()
+		}
+		d.EndedAt = new(s.endAt)
 	}
 	return d, true
 }
