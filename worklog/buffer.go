@@ -149,28 +149,36 @@ func (b *buffer) take() (batch []queued, closed bool) {
 }
 
 // deliver sends a batch until it arrives, the server refuses it for good, or the buffer is stopped. It makes every try
-// itself, since what is sent changes while it waits.
+// itself, since what is sent changes while it waits. What is too large for a proxy on the way goes in parts.
 func (b *buffer) deliver(batch []queued) (counts Counts, dropped int, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the program that logs is worth more than its log
-			dropped, err = len(batch), Errorf(CodeInternal, "sending failed: %v", r)
+			dropped, err = dropped+len(batch), Errorf(CodeInternal, "sending failed: %v", r)
 		}
 	}()
-	for try := 0; len(batch) > 0; try++ {
-		var receipts []Receipt
-		receipts, err = b.c.append(b.ctx, appending{buffered: true}, drafts(batch))
+	most := len(batch)
+	for try := 0; len(batch) > 0; {
+		part := batch[:min(most, len(batch))]
+		receipts, failed := b.c.append(b.ctx, appending{buffered: true}, drafts(part))
 		for i := range receipts {
 			counts.Add(receipts[i].Outcome, 1)
 		}
-		if batch = batch[len(receipts):]; len(batch) == 0 {
-			return counts, 0, nil
-		}
-		next := call{blind: slices.ContainsFunc(batch, b.blind)}
-		if !next.mayRetry(err) || !sleep(b.ctx, pause(try, err)) {
-			return counts, len(batch), err
+		part, batch = part[len(receipts):], batch[len(receipts):]
+		next := call{blind: slices.ContainsFunc(part, b.blind)}
+		switch {
+		case len(part) == 0:
+			try = 0
+		case CodeOf(failed) == CodeTooLarge && len(part) > 1:
+			most = len(part) / 2
+		case CodeOf(failed) == CodeTooLarge:
+			dropped, err, batch = dropped+1, failed, batch[1:]
+		case !next.mayRetry(failed) || !sleep(b.ctx, pause(try, failed)):
+			return counts, dropped + len(batch), failed
+		default:
+			try++
 		}
 	}
-	return counts, 0, nil
+	return counts, dropped, err
 }
 
 // blind reports that q may not arrive twice.
