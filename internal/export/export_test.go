@@ -112,7 +112,7 @@ func giveAccess(t *testing.T, st *store.Store, ann, bob account.User) {
 			}
 		}
 	}
-	session, err := json.Marshal(account.Session{User: ann, Agent: "Browser/1", Address: "192.0.2.1", SignedInAt: at(), Deadline: time.Now().Add(time.Hour)})
+	session, err := json.Marshal(account.Session{User: ann, PasswordHash: "secret-hash", Agent: "Browser/1", Address: "192.0.2.1", SignedInAt: at(), Deadline: time.Now().Add(time.Hour)})
 	if err == nil {
 		err = st.SessionStore().CommitCtx(ctx, "cookie", session, time.Now().Add(time.Hour))
 	}

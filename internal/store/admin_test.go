@@ -274,9 +274,7 @@ func TestALapsedOrDemotedReaderReadsNothing(t *testing.T) {
 		"logout":   "DELETE FROM sessions WHERE user_id = $1",
 	} {
 		root, by := b.admin(t, strings.ReplaceAll(name, " ", "")+"@example.org")
-		at := time.Now()
-		b.commit(t, name, account.Session{User: root, Deadline: at.Add(time.Hour)}, at.Add(time.Hour))
-		v := store.Viewer{User: root.ID, Session: b.session(t, name).ID}
+		v := store.Viewer{User: root.ID, Session: b.sessionOf(t, root, name)}
 		if err := by.GrantReading(b.ctx, v.Session, b.user.ID, "a case"); err != nil {
 			t.Fatal(err)
 		}
