@@ -48,7 +48,8 @@ type Client struct {
 // Option changes a new [Client].
 type Option func(*Client)
 
-// WithHTTPClient makes requests with h, e.g. for a proxy or certificates of one's own. A Timeout of h cuts streams.
+// WithHTTPClient makes requests with h, e.g. for a proxy or certificates of one's own. A Timeout of h cuts streams. Its
+// transport must end a request with its context, as those of net/http do: nothing else bounds how long a call takes.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *Client) {
 		if h != nil {

@@ -131,3 +131,18 @@ func TestAPatchSaysWhatItSaid(t *testing.T) {
 		t.Errorf("%s, %v", body, err)
 	}
 }
+
+func TestAPartOfAStepBelongsToTheUserOfTheStep(t *testing.T) {
+	t.Parallel()
+	var got []worklog.Draft
+	s := recorder(&got).client().Start(t.Context(), worklog.Draft{Title: "x", Conversation: "c", User: "ada@example.org"})
+	part := s.Start(t.Context(), worklog.Draft{Title: "part"})
+	if err := errors.Join(s.Err(), part.Done(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range got {
+		if d.User != "ada@example.org" || d.Conversation != "c" {
+			t.Errorf("%s is of %q, in %q", d.Title, d.User, d.Conversation)
+		}
+	}
+}

@@ -45,9 +45,9 @@ func (c *Client) Start(ctx context.Context, d Draft) *Step {
 	return s
 }
 
-// Start reports a part of s as working: in the same conversation, below s.
+// Start reports a part of s as working: of the same user, in the same conversation, below s.
 func (s *Step) Start(ctx context.Context, d Draft) *Step {
-	d.Parent, d.Conversation, d.ConversationID = s.draft.Key, s.draft.Conversation, s.draft.ConversationID
+	d.User, d.Parent, d.Conversation, d.ConversationID = s.draft.User, s.draft.Key, s.draft.Conversation, s.draft.ConversationID
 	return s.c.Start(ctx, d)
 }
 
