@@ -27,6 +27,9 @@ func (s *Server) conversation(c echo.Context) error {
 	if wantsOlder(c.Request(), feed) {
 		return s.render(c, http.StatusOK, view.OlderRows(feed))
 	}
+	if conv, err = s.store.Conversation(c.Request().Context(), p.User.ID, conv.ID); err != nil { // not older than the rows: nobody tells the page again
+		return err
+	}
 	sh, err := s.page(c, conv.DisplayTitle(), conv.ID)
 	if err != nil {
 		return err

@@ -20,15 +20,15 @@ func (s *Server) conversations(c echo.Context) error {
 		return err
 	}
 	q.Viewer = p.User.ID
+	head, epoch, err := s.store.Head(c.Request().Context(), p.User.ID) // before the list: what comes in between is told again
+	if err != nil {
+		return err
+	}
 	list, next, err := s.store.Conversations(c.Request().Context(), q)
 	if err != nil {
 		return err
 	}
 	sh, err := s.page(c, "Conversations", "")
-	if err != nil {
-		return err
-	}
-	head, epoch, err := s.store.Head(c.Request().Context(), p.User.ID)
 	if err != nil {
 		return err
 	}
