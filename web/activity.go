@@ -15,16 +15,15 @@ func (s *Server) activity(c echo.Context) error {
 	return s.ownFeed(c, "/", "Activity", store.EntryQuery{})
 }
 
-// unfiled is what of the user's entries belongs to no conversation.
-func (s *Server) unfiled(c echo.Context) error {
-	return s.ownFeed(c, "/unfiled", "Unfiled", store.EntryQuery{Unfiled: true})
-}
-
 func (s *Server) ownFeed(c echo.Context, path, title string, q store.EntryQuery) error {
 	q.Owner = account.PrincipalFrom(c.Request().Context()).User.ID
+	at := s.now()
 	feed, err := s.readFeed(c, q, path, false)
 	if err != nil {
 		return err
+	}
+	if q.Unfiled {
+		feed.Epoch = epochAt(feed.Epoch, at)
 	}
 	if wantsOlder(c.Request(), feed) {
 		return s.render(c, http.StatusOK, view.OlderRows(feed))

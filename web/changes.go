@@ -31,22 +31,34 @@ const (
 
 // activityChanges is the polling of "/".
 func (s *Server) activityChanges(c echo.Context) error {
-	return s.changes(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, "/", pollActivity)
-}
-
-// unfiledChanges is the polling of "/unfiled".
-func (s *Server) unfiledChanges(c echo.Context) error {
-	return s.changes(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID, Unfiled: true}, "/unfiled", pollActivity)
-}
-
-// conversationChanges is the polling of a conversation's page.
-func (s *Server) conversationChanges(c echo.Context) error {
-	p := account.PrincipalFrom(c.Request().Context())
-	conv, err := s.store.Conversation(c.Request().Context(), p.User.ID, c.Param("id"))
+	poll, err := s.changes(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID}, "/")
 	if err != nil {
 		return err
 	}
-	return s.changes(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, conversationPath(conv.ID), pollConversation)
+	return s.answer(c, poll, pollActivity)
+}
+
+// conversationChanges is the polling of a conversation's page. Its facts are read after the rows that it is told: they
+// are not older.
+func (s *Server) conversationChanges(c echo.Context) error {
+	ctx := c.Request().Context()
+	reader := account.PrincipalFrom(ctx).User.ID
+	conv, err := s.store.Conversation(ctx, reader, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	poll, err := s.changes(c, store.EntryQuery{Owner: conv.OwnerID, Conversation: conv.ID}, conversationPath(conv.ID))
+	if err != nil {
+		return err
+	}
+	if len(poll.Updates) > 0 {
+		if conv, err = s.store.Conversation(ctx, reader, conv.ID); err != nil {
+			return err
+		}
+		facts := conversationOf(conv, reader, s.now())
+		poll.Facts = &facts
+	}
+	return s.answer(c, poll, pollConversation)
 }
 
 // listChanges is the polling of "/conversations": it only says that there is news.
@@ -90,32 +102,32 @@ func (s *Server) answer(c echo.Context, poll view.Poll, interval time.Duration) 
 	return s.render(c, http.StatusOK, view.Poller(poll))
 }
 
-// changes answers one question of a polling page: what has changed, and when to ask again.
-func (s *Server) changes(c echo.Context, q store.EntryQuery, path string, interval time.Duration) (err error) {
+// changes is what has changed for a polling page. Whoever asked knows when to ask again.
+func (s *Server) changes(c echo.Context, q store.EntryQuery, path string) (poll view.Poll, err error) {
 	ctx, params := c.Request().Context(), c.QueryParams()
 	token := q.Filter.Token // not the reader's choice
 	if q.Filter, err = parseFilter(params); err != nil {
-		return err
+		return poll, err
 	}
 	q.Filter.Token = token
 	head, epoch, err := s.store.Head(ctx, q.Owner)
 	if err != nil {
-		return err
+		return poll, err
 	}
-	poll := view.Poll{Path: path, Filter: view.Filter{Type: q.Filter.Type, Status: q.Filter.Status, Text: q.Filter.Query}, Cursor: head, Epoch: epoch, Again: pollAgain}
+	poll = view.Poll{Path: path, Filter: view.Filter{Type: q.Filter.Type, Status: q.Filter.Status, Text: q.Filter.Query}, Cursor: head, Epoch: epoch, Again: pollAgain}
 	place, known := parsePlace(c.Request(), epoch)
 	switch {
 	case !known || place.cursor > head:
 		poll.Reset = true
 	case place.cursor < head:
 		if err := s.catchUp(ctx, q, place.cursor, &poll); err != nil {
-			return err
+			return poll, err
 		}
 	}
 	if len(poll.Updates) == 0 {
 		poll.Idle = min(parseIdle(params)+1, maxIdle)
 	}
-	return s.answer(c, poll, interval)
+	return poll, nil
 }
 
 // catchUp adds what changed after a cursor. The head was read before, so a cursor there misses nothing that the filter

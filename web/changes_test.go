@@ -73,6 +73,23 @@ func TestPollingSlowsDownWhileThereIsNothing(t *testing.T) {
 	}
 }
 
+func TestPollingOfAConversationBringsHowItStands(t *testing.T) {
+	t.Parallel()
+	x := newSite(t)
+	x.write(numbered(2, "c")...)
+	path := "/conversations/" + x.conversation("c") + "/changes"
+	if doc := x.poll(path + "?after=2"); texts(doc, "#log-facts") != nil {
+		t.Error("nothing new is answered with facts")
+	}
+	x.write(worklog.Draft{Title: "npm test", Conversation: "c", Status: worklog.StatusWorking})
+	for _, query := range []string{"?after=2", "?after=2&status=error"} { // the facts are of all of it
+		doc := x.poll(path + query)
+		if got := texts(doc, "#log-facts[hx-swap-oob]"); len(got) != 1 || !strings.Contains(got[0], "3 steps") || attr(doc, "#log-facts", "data-state") != "running" {
+			t.Errorf("%s: the facts are %q, state %q", query, got, attr(doc, "#log-facts", "data-state"))
+		}
+	}
+}
+
 func TestPollingPageThatIsTooFarBehindIsToldToLoadAgain(t *testing.T) {
 	t.Parallel()
 	x := newSite(t)

@@ -146,7 +146,11 @@ func (s *Server) connectChanges(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.changes(c, q, "/settings/connect/"+c.Param("agent"), pollConversation)
+	poll, err := s.changes(c, q, "/settings/connect/"+c.Param("agent"))
+	if err != nil {
+		return err
+	}
+	return s.answer(c, poll, pollConversation)
 }
 
 func (s *Server) lastWritten(c echo.Context) (q store.EntryQuery, err error) {

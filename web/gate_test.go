@@ -252,20 +252,25 @@ func (g *gate) want(what string, w *httptest.ResponseRecorder, status int, locat
 // listen lets the server react to control messages, as the program does.
 func (g *gate) listen() {
 	g.Helper()
+	hear(g.T, g.store, g.server)
+}
+
+func hear(t *testing.T, st *store.Store, s *Server) {
+	t.Helper()
 	done, ready := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	ctx, cancel := context.WithCancel(g.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer close(done)
-		_ = g.store.Listen(ctx, func(c store.Control) {
+		_ = st.Listen(ctx, func(c store.Control) {
 			once.Do(func() { close(ready) })
-			g.server.Control(c)
+			s.Control(c)
 		})
 	}()
-	g.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { cancel(); <-done })
 	for {
-		if err := g.store.NotifyControl(ctx, store.Control{Kind: store.ControlSession, ID: uuid.NewString()}); err != nil {
-			g.Fatal(err)
+		if err := st.NotifyControl(ctx, store.Control{Kind: store.ControlSession, ID: uuid.NewString()}); err != nil {
+			t.Fatal(err)
 		}
 		select {
 		case <-ready:

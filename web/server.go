@@ -208,6 +208,10 @@ func (s *Server) Control(c store.Control) {
 		s.hub.CloseSession(c.ID, hub.EndSignedOut)
 	case store.ControlConversation:
 		s.hub.CloseConversation(c.ID, hub.EndRecheck) // its page asks again, and learns what became of it
+	case store.ControlUnfiled:
+		if id, ok := parseID(c.ID); ok {
+			s.hub.Unfiled(id)
+		}
 	case store.ControlAway:
 		s.tokens.lose(s.now())
 	case store.ControlLost:

@@ -58,11 +58,6 @@ func (s *Server) entryStream(c echo.Context) error {
 	})
 }
 
-// unfiledStream is the stream of "/unfiled".
-func (s *Server) unfiledStream(c echo.Context) error {
-	return s.serveStream(c, store.EntryQuery{Owner: account.PrincipalFrom(c.Request().Context()).User.ID, Unfiled: true}, nil)
-}
-
 // conversationStream is the stream of a conversation's page. Whoever may not read it is told that it is gone.
 func (s *Server) conversationStream(c echo.Context) error {
 	p := account.PrincipalFrom(c.Request().Context())
@@ -138,7 +133,7 @@ func parsePlace(r *http.Request, epoch string) (p place, known bool) {
 	last, ok2 := parseCursor(r.Header.Get("Last-Event-ID"))
 	p.cursor = max(after, last)
 	p.tab, p.generation = parseTab(q)
-	e := q.Get("epoch")
+	e, _ := parseEpoch(q.Get("epoch"))
 	return p, ok1 && ok2 && (e == "" || e == epoch)
 }
 

@@ -57,6 +57,9 @@ func (h *Hub) admit(w *Watch) End {
 	if h.stale(w) {
 		return EndEvicted
 	}
+	if !w.UnfiledAt.IsZero() && h.unfiledSince(w.Owner, w.UnfiledAt) {
+		return EndBehind
+	}
 	h.replace(w)
 	if h.tabs >= h.o.MaxTabs {
 		return EndBusy
@@ -256,9 +259,32 @@ func (h *Hub) CloseUser(user int64, end End) {
 	h.endWhere(func(t *Tab) bool { return t.watch.User == user }, end)
 }
 
+// Unfiled says that entries of the owner have left a conversation: pages of what belongs to none, which were read before
+// that, have to be loaded again, for it gave the entries no rev.
+func (h *Hub) Unfiled(owner int64) {
+	h.mu.Lock()
+	remember(h.unfiled, owner, time.Now())
+	h.mu.Unlock()
+	h.endWhere(func(t *Tab) bool { return t.watch.Owner == owner && !t.watch.UnfiledAt.IsZero() }, EndBehind)
+}
+
+// UnfiledSince reports whether Unfiled was called for the owner at a time or later. It is forgotten with the process, and
+// beyond 10,000 owners.
+func (h *Hub) UnfiledSince(owner int64, at time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.unfiledSince(owner, at)
+}
+
+func (h *Hub) unfiledSince(owner int64, at time.Time) bool {
+	last, found := h.unfiled[owner]
+	return found && !last.Before(at)
+}
+
 // RecheckAll looks at everybody's rights again, for when notifications may have been missed.
 func (h *Hub) RecheckAll() {
 	h.endWhere(func(t *Tab) bool { return t.watch.Conversation != "" }, EndRecheck)
+	h.endWhere(func(t *Tab) bool { return !t.watch.UnfiledAt.IsZero() }, EndBehind)
 	select {
 	case h.recheckNow <- struct{}{}:
 	default:

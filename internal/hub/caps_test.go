@@ -434,3 +434,31 @@ func TestReplaysWaitForAPlaceAndGiveUp(t *testing.T) {
 		first.leave()
 	})
 }
+
+func TestPagesOfWhatIsUnfiledAreTheOnlyOnesThatAreLoadedAgain(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		w.db.alive = map[string]time.Time{"s": {}, "t": {}}
+		unfiled := func(user int64, session, tab string) Watch {
+			x := watch(user, session, tab, 0)
+			x.UnfiledAt = time.Now()
+			return x
+		}
+		early := unfiled(1, "s", "late")
+		mine, other, activity := w.open(unfiled(1, "s", "a")), w.open(unfiled(2, "t", "a")), w.open(watch(1, "s", "b", 0))
+		time.Sleep(time.Second)
+		w.hub.Unfiled(1)
+		w.wantEnds(map[*page]End{mine: EndBehind, other: 0, activity: 0})
+		if _, end := w.tryOpen(early); end != EndBehind {
+			t.Errorf("a page that was read before is answered %v", end)
+		}
+		time.Sleep(2 * rememberEnded)
+		if _, end := w.tryOpen(early); end != EndBehind {
+			t.Errorf("long after that it is answered %v", end)
+		}
+		late := w.open(unfiled(1, "s", "late"))
+		w.wantEnds(map[*page]End{late: 0})
+		w.hub.RecheckAll() // some may have been missed
+		w.wantEnds(map[*page]End{late: EndBehind, other: EndBehind, activity: 0})
+	})
+}

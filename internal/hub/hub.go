@@ -99,8 +99,9 @@ type Hub struct {
 	users    map[int64][]*Tab  // the tabs of each user, oldest first
 	programs map[string]int    // the streams of each token
 	evicted  map[tabKey]eviction
-	ended    map[string]ending // sessions, tokens and conversations that were closed a moment ago
-	dirty    []*feed           // waiting to be read, each at most once
+	ended    map[string]ending   // sessions, tokens and conversations that were closed a moment ago
+	unfiled  map[int64]time.Time // when entries of each owner last left a conversation
+	dirty    []*feed             // waiting to be read, each at most once
 }
 
 // New returns a hub that reads from src. It does nothing until Run.
@@ -119,6 +120,7 @@ func New(src Source, o Options) *Hub {
 		programs:   map[string]int{},
 		evicted:    map[tabKey]eviction{},
 		ended:      map[string]ending{},
+		unfiled:    map[int64]time.Time{},
 	}
 }
 

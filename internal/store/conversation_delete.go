@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,8 +124,10 @@ func (s *Store) finishDeletion(ctx context.Context, owner int64, id string) erro
 		if _, err := s.lockOwners(ctx, tx, owner); err != nil {
 			return err
 		}
-		_, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ? AND c.id = ?", owner, id).Exec(ctx)
-		return err
+		if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ? AND c.id = ?", owner, id).Exec(ctx); err != nil {
+			return err
+		}
+		return notify(ctx, tx, Control{Kind: ControlUnfiled, ID: strconv.FormatInt(owner, 10)})
 	})
 }
 

@@ -25,6 +25,7 @@ const (
 	ControlUser         ControlKind = "user"         // disabled, or signed out everywhere
 	ControlSession      ControlKind = "session"      // ended
 	ControlConversation ControlKind = "conversation" // deleted, or no longer readable for others
+	ControlUnfiled      ControlKind = "unfiled"      // entries of a user have left a conversation that was deleted
 	ControlLimit        ControlKind = "limit"        // a user's limits are others now
 	ControlAway         ControlKind = "away"
 	ControlLost         ControlKind = "lost"

@@ -24,6 +24,7 @@ type Poll struct {
 	Again   time.Duration // until it is asked again if it has no answer
 	Reset   bool          // too far behind: load the page again
 	Updates []Update
+	Facts   *Conversation // of the conversation that the page shows; nil: it shows none, or has no other ones
 }
 
 // url is the next question.

@@ -177,6 +177,12 @@ func Poller(p Poll) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
+		if p.Facts != nil {
+			templ_7745c5c3_Err = FactsUpdate(*p.Facts).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
 		return nil
 	})
 }
