@@ -155,11 +155,12 @@
   function update(present, row) {
     const focused = present.contains(document.activeElement) ? document.activeElement : null;
     morph(present, row);
+    keepWhole(present, row);
     htmx.process(present);
     if (focused && !focused.isConnected) present.querySelector('summary, a')?.focus({ preventScroll: true });
   }
 
-  const own = ['open', 'data-day', 'data-depth', 'data-at', 'data-silence']; // attributes that only the browser knows
+  const own = ['open', 'data-day', 'data-depth', 'data-at', 'data-silence', 'data-whole']; // attributes that only the browser knows
 
   function morph(from, to) {
     for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !own.includes(name)) from.removeAttribute(name);
@@ -178,6 +179,57 @@
   }
 
   // For a reader at the newest entry: new rows below have moved the edge, and asking where the reader is comes too late.
+  // ---- What the reader has in whole ----
+
+  const wholeEvery = 500; // a burst of changes is one
+  const wholeAgain = 5000; // after a failure
+  const changed = new Set(); // ids of rows whose whole output or archived part is older than they are
+  let fetching;
+
+  // A row brings a preview; the rest comes by a link in it, and says so by its attribute.
+  document.addEventListener('htmx:load', (event) => {
+    if (event.target.matches?.('#log-list .out, #log-list .archived')) event.target.dataset.whole = '';
+  });
+
+  const kindOf = (whole) => (whole.matches('.archived') ? '.archived' : '.out');
+
+  // What was fetched stays in the row until it has been fetched again.
+  function keepWhole(present, row) {
+    const whole = present.querySelector('[data-whole]');
+    const preview = whole && row.querySelector(kindOf(whole));
+    if (!preview) return;
+    preview.replaceWith(whole.cloneNode(true));
+    changed.add(present.id);
+    fetching ??= setTimeout(fetchWhole, wholeEvery);
+  }
+
+  async function fetchWhole() {
+    const ids = [...changed];
+    let pause = wholeEvery;
+    changed.clear();
+    for (const id of ids) {
+      await bringWhole(id).catch(() => {
+        changed.add(id);
+        pause = wholeAgain;
+      });
+    }
+    fetching = changed.size > 0 ? setTimeout(fetchWhole, pause) : undefined;
+  }
+
+  async function bringWhole(id) {
+    const answer = await fetch(id.replace('entry-', '/logs/'), { headers: { Accept: 'text/html', 'HX-Request': 'true' }, cache: 'no-store', signal: AbortSignal.timeout(30000) });
+    if (answer.redirected || answer.status === 404) return;
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const whole = document.querySelector(`#${id} [data-whole]`);
+    const fresh = whole && page.querySelector(`#entry-whole ${kindOf(whole)}`);
+    if (!fresh) return;
+    morph(whole, fresh);
+    htmx.process(whole);
+  }
+
+  // ---- The bound ----
+
   function trim() {
     let extra = list.childElementCount - maxRows;
     if (extra <= 0) return;

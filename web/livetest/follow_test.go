@@ -152,3 +152,22 @@ func TestBrowserIgnoresChangesOfEntriesItDoesNotShow(t *testing.T) {
 	}
 	b.equalsFresh()
 }
+
+func TestBrowserKeepsAnOutputThatTheReaderHasInWhole(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	long := strings.Repeat("a line of output\n", 2000)
+	s.write(worklog.Draft{Title: "make", Key: "k", Status: worklog.StatusWorking, Details: long})
+	b := s.open(s.URL, "/")
+	b.do(`window.shown = () => [...document.querySelectorAll('#log-list pre')].map((pre) => pre.textContent).join('');
+		document.querySelector('#log-list summary').click(); document.querySelector('.out a').click()`)
+	b.wait("all of it is there", "shown().length > 33000")
+	b.do("new MutationObserver(() => { window.shrunk ||= shown().length < 33000 }).observe(document.getElementById('log-list'), { childList: true, subtree: true, characterData: true })")
+	s.write(worklog.Draft{Title: "make", Key: "k", Status: worklog.StatusSuccess, Details: long + "the last line\n", Metadata: worklog.Metadata{"exit_code": 0}})
+	b.wait("the step has ended", "document.querySelector('#log-list > li.s-success .facts')")
+	b.wait("with its last line", "shown().includes('the last line')")
+	if eval[bool](b, "Boolean(window.shrunk)") {
+		t.Error("the output was folded under the reader")
+	}
+	b.equalsFresh()
+}
