@@ -8,6 +8,13 @@
 
   // ---- Times ----
 
+  // The server's clock: what it says of times is judged by that, not by a laptop that is ahead of it.
+  const opened = performance.getEntriesByType('navigation')[0];
+  let ahead = performance.timeOrigin + (opened?.responseStart ?? 0) - Date.parse(document.body.dataset.now);
+  if (isNaN(ahead)) ahead = 0;
+  const serverNow = () => Date.now() - ahead;
+  const today = () => new Date(serverNow());
+
   const second = 1000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
   const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
   const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
@@ -43,7 +50,7 @@
   }
 
   function tellTimes(root = document) {
-    const now = new Date();
+    const now = today();
     for (const element of $$('time[datetime]', root)) {
       const t = new Date(element.dateTime);
       if (isNaN(t)) continue;
@@ -58,13 +65,8 @@
 
   // ---- Who waits ----
 
-  // The server's clock: what it says of times is judged by that, not by a laptop that is ahead of it.
-  const opened = performance.getEntriesByType('navigation')[0];
-  let ahead = performance.timeOrigin + (opened?.responseStart ?? 0) - Date.parse(document.body.dataset.now);
-  if (isNaN(ahead)) ahead = 0;
-  const serverNow = () => Date.now() - ahead;
   const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-  const daysAgo = (t) => (sameDay(t, new Date()) ? timeOfDay.format(t) : `${dayMonth.format(t)} ${timeOfDay.format(t)}`);
+  const daysAgo = (t) => (sameDay(t, today()) ? timeOfDay.format(t) : `${dayMonth.format(t)} ${timeOfDay.format(t)}`);
 
   // Running rows count up. One whose tool was never heard of for so long before, and none of whose own steps was, says
   // since when there is no news. Nothing is asked for that: the row brings the time, and how long is usual.
@@ -129,11 +131,14 @@
     return longDay.format(t);
   }
 
+  let dressed = ''; // the day on which days were named
+
   // Days and depths depend on the neighbours of a row and on the reader's clock, so no server can say them.
   function dressRows() {
     const list = feed();
     if (!list) return;
-    const now = new Date();
+    const now = today();
+    dressed = now.toDateString();
     const depths = new Map();
     let previous = null;
     for (const row of list.children) {
@@ -155,6 +160,12 @@
     nameConversations(list);
     tellTimes(list);
     countUp(list);
+  }
+
+  // What time alone changes.
+  function tick() {
+    tellTimes();
+    if (dressed !== today().toDateString()) dressRows();
   }
 
   // Rows name their conversation by its address alone; the list beside them knows the title.
@@ -216,11 +227,32 @@
     g: goNewest,
     o: () => here?.querySelector('.at, a.title')?.click(),
     '/': () => [...$$('input[type=search]')].findLast((field) => field.offsetParent)?.focus(),
-    '?': () => document.getElementById('help')?.showModal(),
+    '?': openHelp,
   };
+
+  function openHelp() {
+    document.getElementById('help')?.showModal();
+  }
+
+  // Who speaks to the browser, or touches keys by accident, can turn them off; the help has the switch.
+  const keysKey = 'worklog:keys', keySwitch = document.querySelector('#help input');
+  function readKeys() {
+    try {
+      if (keySwitch) keySwitch.checked = localStorage.getItem(keysKey) !== 'off';
+    } catch { /* storage is forbidden: the switch holds for this page */ }
+  }
+  readKeys();
+  addEventListener('storage', readKeys);
+  keySwitch?.addEventListener('change', () => {
+    try {
+      if (keySwitch.checked) localStorage.removeItem(keysKey);
+      else localStorage.setItem(keysKey, 'off');
+    } catch { /* see readKeys */ }
+  });
 
   addEventListener('keydown', (event) => {
     if (event.key === 'Escape') closeMenus();
+    if (!keySwitch?.checked) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.closest('input, textarea, select, [contenteditable], dialog[open]')) return;
     const act = Object.hasOwn(keys, event.key) && keys[event.key];
@@ -246,12 +278,13 @@
     }
   }
 
-  for (const button of $$('[data-copy]')) button.hidden = false;
+  for (const element of $$('[data-copy], [data-scripted]')) element.hidden = false;
 
   addEventListener('click', (event) => {
     closeMenus(event.target.closest('.menu'));
     const button = event.target.closest('[data-copy]');
     if (button) copy(button);
+    if (event.target.closest('[data-help]')) openHelp();
   });
 
   addEventListener('submit', async (event) => {
@@ -265,56 +298,17 @@
     await fetch(form.action, { method: 'POST', body: new URLSearchParams({ theme }), redirect: 'manual' }).catch(() => {});
   });
 
-  // The list of conversations follows what happens: after news, when the tab is looked at again, and on its own page by
-  // and by. A hidden tab asks nothing.
-  const refreshEvery = (location.pathname === '/conversations' ? 1 : 5) * second, lookEvery = 20 * second;
-  const onList = location.pathname === '/conversations';
-  let refreshing = 0, refreshed = Date.now();
-
-  async function refresh() {
-    refreshing = 0;
-    if (document.hidden) return;
-    refreshed = Date.now();
-    const answer = await fetch(`/conversations/changes${onList ? location.search : ''}`, { headers: { Accept: 'text/html' } }).catch(() => null);
-    if (!answer?.ok || answer.redirected) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    for (const selector of onList ? ['#threads', '#conversation-list'] : ['#threads']) bring(selector, fresh.querySelector(selector));
-  }
-
-  // Puts a newer list in place of the one that is shown, unless somebody stands in it with the keyboard.
-  function bring(selector, next) {
-    const old = document.querySelector(selector);
-    if (!old || !next || old.contains(document.activeElement)) return;
-    const current = document.querySelector('.threads [aria-current]')?.getAttribute('href');
-    for (const link of selector === '#threads' ? $$('a', next) : []) {
-      if (link.getAttribute('href') === current) link.setAttribute('aria-current', 'page');
-      else link.removeAttribute('aria-current');
-    }
-    for (const button of $$('[data-copy]', next)) button.hidden = false;
-    tellTimes(next);
-    old.replaceChildren(...next.childNodes);
+  // What threads.js has put in place of an older list.
+  document.addEventListener('worklog:listed', (event) => {
+    for (const button of $$('[data-copy]', event.detail)) button.hidden = false;
+    tellTimes(event.detail);
     if (feed()) nameConversations(feed());
     tellStates();
-  }
-
-  function refreshSoon() {
-    if (refreshing || !document.querySelector('.threads')) return;
-    refreshing = setTimeout(refresh, Math.max(0, refreshed + refreshEvery - Date.now()));
-  }
-
-  // A stream brings the list by itself; the longer one of its own page is fetched when there is news.
-  const streams = () => document.getElementById('live-status')?.dataset.state === 'live';
-  document.addEventListener('worklog:threads', (event) => {
-    const fresh = new DOMParser().parseFromString(`<div id="threads">${event.detail}</div>`, 'text/html');
-    bring('#threads', fresh.getElementById('threads'));
-    if (onList) refreshSoon();
   });
-  document.addEventListener('worklog:news', refreshSoon);
   document.addEventListener('worklog:clock', (event) => {
     const offset = Date.now() - Date.parse(event.detail);
     if (!isNaN(offset)) ahead = offset;
   });
-  document.addEventListener('visibilitychange', () => { if (!document.hidden && !streams() && Date.now() - refreshed > lookEvery) refreshSoon(); });
 
   // The page of one entry shows all of it. Its row comes with the stream; when it has changed, the rest is fetched.
   const entryEvery = 300; // a burst of changes is one
@@ -364,7 +358,7 @@
     else if (news.length === 0) return; // a time that was told anew
     dressRows();
     if (document.getElementById('entry-whole')) fetchingEntry ||= setTimeout(refreshEntry, entryEvery);
-    if (!streams()) refreshSoon();
+    document.dispatchEvent(new CustomEvent('worklog:news'));
     tellStates();
   });
 
@@ -393,7 +387,7 @@
   countUp();
   tellStates();
   setInterval(() => { if (!document.hidden) countUp(); }, second);
-  setInterval(() => { if (!document.hidden) tellTimes(); }, 15 * second);
+  setInterval(() => { if (!document.hidden) tick(); }, 15 * second);
   setInterval(tellStates, second); // also of a hidden tab: its title is all that is seen of it
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) { countUp(); tellTimes(); } });
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) { countUp(); tick(); } });
 })();

@@ -146,7 +146,7 @@
     if (/^\d+$/.test(id) && BigInt(id) > cursor) cursor = BigInt(id);
   }
 
-  // What app.js makes of it: the list of conversations, the server's clock.
+  // What others make of it: the lists of conversations, the server's clock.
   function tell(name, detail) {
     document.dispatchEvent(new CustomEvent(`worklog:${name}`, { detail }));
   }
@@ -333,6 +333,7 @@
       if (part) htmx.process(part);
     }
     rows.replace(fresh);
+    tell('page', page);
   }
 
   rows.reloadWith(() => reload(true));

@@ -24,15 +24,16 @@
   let stale = false; // the page has to be loaded again
   let reload = () => {}; // does it; the reader has agreed
 
-  // At the newest entry, and not busy with another one.
+  // At the newest entry, and not busy with another one. Whoever reads a page without a list is moved by nothing in it.
   function atNewest() {
+    if (list.hidden) return true;
     if (list.contains(document.activeElement) || !getSelection().isCollapsed && list.contains(getSelection().anchorNode)) return false;
     if (newestFirst) return scrollY <= edge;
     return scrollY + innerHeight >= document.documentElement.scrollHeight - edge;
   }
 
   function goNewest() {
-    scrollTo({ top: newestFirst ? 0 : document.documentElement.scrollHeight, behavior: 'instant' });
+    if (!list.hidden) scrollTo({ top: newestFirst ? 0 : document.documentElement.scrollHeight, behavior: 'instant' });
   }
 
   function tellUnseen() {
@@ -154,8 +155,8 @@
   // Changes only what differs, so that what is unfolded, focused or selected stays so.
   function update(present, row) {
     const focused = present.contains(document.activeElement) ? document.activeElement : null;
-    morph(present, row);
     keepWhole(present, row);
+    morph(present, row);
     htmx.process(present);
     if (focused && !focused.isConnected) present.querySelector('summary, a')?.focus({ preventScroll: true });
   }
@@ -178,7 +179,6 @@
     });
   }
 
-  // For a reader at the newest entry: new rows below have moved the edge, and asking where the reader is comes too late.
   // ---- What the reader has in whole ----
 
   const wholeEvery = 500; // a burst of changes is one
@@ -230,6 +230,7 @@
 
   // ---- The bound ----
 
+  // For a reader at the newest entry: new rows below have moved the edge, and asking where the reader is comes too late.
   function trim() {
     let extra = list.childElementCount - maxRows;
     if (extra <= 0) return;

@@ -1,6 +1,7 @@
 package readtest
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -20,19 +21,47 @@ func odd() []worklog.Draft {
 	}
 }
 
-func TestBrowserFitsEveryPageIntoAPhone(t *testing.T) {
-	t.Parallel()
-	r := newReader(t, odd()...)
+// rooms are the pages of somebody who has signed in.
+func (r *reader) rooms() []string {
+	r.t.Helper()
 	conversation := r.conversation()
 	r.open(conversation)
 	entry := eval[string](r, "document.querySelector('.at').getAttribute('href')")
-	for _, path := range []string{"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/connect", "/settings/connect/codex", "/settings/tokens", "/settings/tokens/new", "/settings/sessions", "/?q=nothing", "/nowhere"} {
+	return []string{
+		"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/connect", "/settings/connect/codex", "/settings/tokens", "/settings/tokens/new",
+		"/settings/sessions", "/?q=nothing", "/nowhere",
+	}
+}
+
+// doors are the pages of somebody who has not.
+func (r *reader) doors() []string {
+	r.t.Helper()
+	r.open("/settings")
+	link, err := url.Parse(strings.TrimSpace(r.app.Command("", "user", "link", eval[string](r, "document.querySelector('.who').title"))))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return []string{"/login", link.Path, "/enter/unknown"}
+}
+
+func TestBrowserFitsEveryPageIntoAPhone(t *testing.T) {
+	t.Parallel()
+	r := newReader(t, odd()...)
+	doors := r.doors()
+	r.fit(r.rooms())
+	r.stranger().fit(doors)
+}
+
+func (r *reader) fit(paths []string) {
+	r.t.Helper()
+	for _, path := range paths {
 		for _, width := range []int64{320, 1280} {
 			r.size(width, 800)
 			r.open(path)
+			r.expect("location.pathname + location.search", path)
 			r.do("for (const d of document.querySelectorAll('details')) d.open = true")
 			if wide := eval[int64](r, "document.documentElement.scrollWidth"); wide > width {
-				t.Errorf("%s is %d wide in a window of %d", path, wide, width)
+				r.t.Errorf("%s is %d wide in a window of %d", path, wide, width)
 			}
 		}
 	}
@@ -41,17 +70,24 @@ func TestBrowserFitsEveryPageIntoAPhone(t *testing.T) {
 func TestBrowserFindsNoBarrier(t *testing.T) {
 	t.Parallel()
 	r := newReader(t, odd()...)
-	conversation := r.conversation()
-	r.open(conversation)
-	entry := eval[string](r, "document.querySelector('.at').getAttribute('href')")
+	doors := r.doors()
+	r.size(1280, 800) // all of it is there
+	r.passable(r.rooms())
+	r.stranger().passable(doors)
+}
+
+func (r *reader) passable(paths []string) {
+	r.t.Helper()
 	for _, theme := range []string{"light", "dark"} {
 		r.theme(theme)
-		for _, path := range []string{"/", conversation, conversation + "/delete", entry, "/conversations", "/unfiled", "/settings", "/settings/connect", "/settings/connect/codex", "/settings/tokens", "/settings/tokens/new", "/settings/sessions", "/?q=nothing", "/nowhere"} {
+		for _, path := range paths {
 			r.open(path)
-			r.do("for (const d of document.querySelectorAll('.row details')) d.open = true")
-			apptest.Accessible(t, r.ctx)
-			if t.Failed() {
-				t.Fatalf("that was %s in the %s theme", path, theme)
+			r.do("for (const d of document.querySelectorAll('.row details')) d.open = true; document.getElementById('help')?.showModal()")
+			apptest.Accessible(r.t, r.ctx)
+			r.do("document.getElementById('help')?.close()")
+			apptest.Accessible(r.t, r.ctx)
+			if r.t.Failed() {
+				r.t.Fatalf("that was %s in the %s theme", path, theme)
 			}
 		}
 	}

@@ -27,10 +27,23 @@ type reader struct {
 func newReader(t *testing.T, drafts ...worklog.Draft) *reader {
 	t.Helper()
 	app := apptest.Shared(t)
-	r := &reader{t: t, app: app, client: app.Client(), ctx: apptest.Browser(t, "htmx:sseError", "ERR_INCOMPLETE_CHUNKED", "ERR_NETWORK", "404")}
+	r := &reader{t: t, app: app, client: app.Client(), ctx: newBrowser(t)}
 	app.SignIn(r.ctx, apptest.Email)
 	r.write(drafts...)
 	return r
+}
+
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	return apptest.Browser(t, "htmx:sseError", "ERR_INCOMPLETE_CHUNKED", "ERR_NETWORK", "404")
+}
+
+// stranger is another browser, in which nobody has signed in.
+func (r *reader) stranger() *reader {
+	r.t.Helper()
+	other := *r
+	other.ctx = newBrowser(r.t)
+	return &other
 }
 
 func (r *reader) write(drafts ...worklog.Draft) {

@@ -20,7 +20,7 @@ func (s Shell) scripts() []string {
 	if s.Dashboard {
 		shows = "board.js"
 	}
-	return []string{"htmx.min.js", "sse.min.js", shows, "live.js", "app.js"}
+	return []string{"htmx.min.js", "sse.min.js", shows, "live.js", "threads.js", "app.js"}
 }
 
 // tabTitle begins with what is most pressing: it is read in a row of narrow tabs.
