@@ -61,6 +61,8 @@ func (s *Store) Listen(ctx context.Context, f func(Control)) error {
 			return nil
 		}
 		s.log.Warn("control channel lost, connecting again", "error", err)
+		s.pool.Reset() // whatever ended it has ended the others, too, and nobody is to find that out by failing
+		s.writer.Reset()
 		f(Control{Kind: ControlAway})
 		select {
 		case <-ctx.Done():
