@@ -15,7 +15,7 @@ import (
 )
 
 // S-09: a cookie that somebody else planted is worth nothing after the login.
-func TestSigningInMakesANewSession(t *testing.T) {
+func TestSigningInMakesANewSession_S09(t *testing.T) {
 	g := newGate(t)
 	g.user("ada@example.org", false)
 	b := g.browser()
@@ -81,7 +81,7 @@ func TestAnUnusedSessionEndsBeforeItsDeadline(t *testing.T) {
 }
 
 // S-10: nobody learns who has an account.
-func TestFailedLoginsLookTheSame(t *testing.T) {
+func TestFailedLoginsLookTheSame_S10(t *testing.T) {
 	g := newGate(t)
 	g.user("ada@example.org", false)
 	gone := g.user("gone@example.org", false)
@@ -136,7 +136,7 @@ func TestGuessingWaits(t *testing.T) {
 }
 
 // S-12
-func TestNextLeadsToOwnPagesOnly(t *testing.T) {
+func TestNextLeadsToOwnPagesOnly_S12(t *testing.T) {
 	g := newGate(t)
 	for next, want := range map[string]string{
 		"/conversations?q=a%20b#x": "/conversations?q=a%20b#x", "/logs/1": "/logs/1", "/?q=//x": "/?q=//x",
@@ -174,7 +174,7 @@ func TestAThemeIsKeptByTheBrowser(t *testing.T) {
 }
 
 // S-26: the first admin, once.
-func TestTheSetupLinkMakesOneAdmin(t *testing.T) {
+func TestTheSetupLinkMakesOneAdmin_S26(t *testing.T) {
 	g := newGate(t)
 	old, link := g.link(account.LinkSetup, 0), g.link(account.LinkSetup, 0)
 	g.want("an older link", g.browser().get(old), http.StatusNotFound)

@@ -25,7 +25,7 @@ func (g *gate) extra(path string, h echo.HandlerFunc) {
 }
 
 // S-20: what fails is as protected as what works.
-func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
+func TestEveryAnswerCarriesTheSecurityHeaders_S20(t *testing.T) {
 	g := newGate(t)
 	g.extra("/test/panic", func(echo.Context) error { panic("boom") })
 	u := g.user("ada@example.org", false)
@@ -107,7 +107,7 @@ func TestCookiesFollowTheBaseURL(t *testing.T) {
 }
 
 // S-24: a panic costs one answer.
-func TestAPanicIsA500WithARequestID(t *testing.T) {
+func TestAPanicIsA500WithARequestID_S24(t *testing.T) {
 	g := newGate(t)
 	g.extra("/test/panic", func(echo.Context) error { panic("secret detail of a goroutine") })
 	for accept, kind := range map[string]string{"text/html": "text/html", "application/json": problem.ContentType} {
@@ -147,7 +147,7 @@ func TestAPanicAfterTheFirstByteEndsTheConnection(t *testing.T) {
 }
 
 // S-08, the eleven cases of the reference and the streams.
-func TestOtherSitesCanNotActForAUser(t *testing.T) {
+func TestOtherSitesCanNotActForAUser_S08(t *testing.T) {
 	g := newGate(t, func(d *Deps) { d.Config.BaseURL = "https://worklog.example.org" })
 	for name, tc := range map[string]struct {
 		method  string
@@ -197,7 +197,7 @@ func TestALoopbackServerKnowsItsHosts(t *testing.T) {
 }
 
 // S-11: what a stranger writes into X-Forwarded-For changes nothing.
-func TestClientAddressesComeFromNamedProxiesOnly(t *testing.T) {
+func TestClientAddressesComeFromNamedProxiesOnly_S11(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	for name, tc := range map[string]struct {
 		proxies          []netip.Prefix
@@ -361,7 +361,7 @@ func TestErrorsFitWhoAsks(t *testing.T) {
 }
 
 // S-02 on error pages: a path or parameter that is shown again is text.
-func TestErrorPagesEscapeWhatTheyEcho(t *testing.T) {
+func TestErrorPagesEscapeWhatTheyEcho_S02(t *testing.T) {
 	g := newGate(t)
 	b := g.signedIn(g.user("ada@example.org", false))
 	const attack = `"><script>alert(1)</script>`

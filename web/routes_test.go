@@ -14,7 +14,7 @@ import (
 )
 
 // S-06: a route that is registered past the table, or that says nothing about who may use it, fails here.
-func TestEveryRouteHasAPolicy(t *testing.T) {
+func TestEveryRouteHasAPolicy_S06(t *testing.T) {
 	g := newGate(t)
 	known := map[string]api.Route{}
 	for _, r := range g.server.table {
@@ -93,7 +93,7 @@ func callers(g *gate) []caller {
 }
 
 // S-05, S-06, S-07: every route, asked by everybody.
-func TestEveryRouteAdmitsWhomItShould(t *testing.T) {
+func TestEveryRouteAdmitsWhomItShould_S06(t *testing.T) {
 	g := newGate(t)
 	for _, who := range callers(g) {
 		for _, route := range g.server.table {

@@ -134,7 +134,7 @@ func TestLastUseIsWrittenNowAndThen(t *testing.T) {
 	}
 }
 
-func TestATokenIsShownOnceAndStoredNowhere(t *testing.T) {
+func TestATokenIsShownOnceAndStoredNowhere_S07(t *testing.T) {
 	g := newGate(t)
 	b := g.signedIn(g.user("ada@example.org", false))
 	g.want("the form", b.get("/settings/tokens/new"), http.StatusOK)
@@ -220,7 +220,7 @@ func TestNewTokensNeedAFreshPassword(t *testing.T) {
 }
 
 // S-07: whatever its rights, a token opens no page, so it makes no token, session or password.
-func TestTokensMakeNoCredentials(t *testing.T) {
+func TestTokensMakeNoCredentials_S07(t *testing.T) {
 	g := newGate(t)
 	_, secret := g.token(g.user("root@example.org", true), time.Hour, account.ScopeWrite, account.ScopeRead, account.ScopeWriteAny, account.ScopeAdmin)
 	for _, r := range g.server.table {

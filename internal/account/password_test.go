@@ -98,7 +98,7 @@ func TestUnknownUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 	}
 }
 
-func TestOnlyTwoPasswordsAreHashedAtATime(t *testing.T) {
+func TestOnlyTwoPasswordsAreHashedAtATime_S10(t *testing.T) {
 	t.Parallel()
 	p := NewPasswords()
 	var most atomic.Int32

@@ -8,7 +8,7 @@ import (
 
 func start() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 
-func TestTheEleventhFailureWaits(t *testing.T) {
+func TestTheEleventhFailureWaits_S10(t *testing.T) {
 	t.Parallel()
 	th, now := NewThrottle(), start()
 	for i := range maxFailures {

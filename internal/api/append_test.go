@@ -335,7 +335,7 @@ func TestDraftsThatOnlyLookAlikeAreNotMerged_S16(t *testing.T) {
 	}
 }
 
-func TestAWriterWithoutReadLearnsLittle(t *testing.T) {
+func TestAWriterWithoutReadLearnsLittle_S07(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	full, bare := s.user("a@x.test"), s.user("a@x.test", account.ScopeWrite)

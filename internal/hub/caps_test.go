@@ -19,7 +19,7 @@ func (w *world) wantEnds(pages map[*page]End) {
 	}
 }
 
-func TestFourthTabClosesTheOldest(t *testing.T) {
+func TestFourthTabClosesTheOldest_S22(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{}, func(w *world) {
 		a, b, c := w.open(watch(1, "s", "a", 0)), w.open(watch(1, "s", "b", 0)), w.open(watch(1, "s", "c", 0))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestSlowReaderDelaysNobodyAndResumesExactly(t *testing.T) {
+func TestSlowReaderDelaysNobodyAndResumesExactly_S22(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{}, func(w *world) {
 		slow, fast := w.open(watch(1, "s", "slow", 0)), w.open(watch(1, "s", "fast", 0))

@@ -27,7 +27,7 @@ func (b *bundle) redacted(t *testing.T) int64 {
 }
 
 // S-21.
-func TestSecretsAreReplacedBeforeAnythingIsStored(t *testing.T) {
+func TestSecretsAreReplacedBeforeAnythingIsStored_S21(t *testing.T) {
 	b := setupWith(t, redacting)
 	full := worklog.Draft{
 		Title: "Bash: curl -H 'Authorization: Bearer " + secret() + "'", Tool: secret(), Details: "a\x1b[31m" + secret()[:9] + "\x1b[0m" + secret()[9:], Source: secret(),

@@ -58,7 +58,7 @@ func TestBrowserKeepsASelectionWhileTheRowChanges(t *testing.T) {
 	b.wait("the text is still selected", "getSelection().toString().trim() === 'npm test'")
 }
 
-func TestBrowserShowsForgedTextAsText(t *testing.T) {
+func TestBrowserShowsForgedTextAsText_S02(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	b := s.open(s.URL, "/")

@@ -189,7 +189,7 @@ func addresses() []string {
 }
 
 // S-04.
-func TestAttributesThatActCarryNothingThatPeopleWrite(t *testing.T) {
+func TestAttributesThatActCarryNothingThatPeopleWrite_S04(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.templ")
 	if err != nil || len(files) == 0 {
