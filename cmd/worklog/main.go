@@ -16,10 +16,24 @@ import (
 
 func main() {
 	a := &app{env: os.Getenv, readFile: os.ReadFile, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, detach: detach, self: os.Executable}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	context.AfterFunc(ctx, stop) // a second signal then ends the process at once
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go stopOn(signals, cancel)
 	a.ctx = ctx
 	os.Exit(a.run(os.Args[1:]))
+}
+
+// stopOn stops the program at the first signal and ends it at the second, however soon that follows. It takes the signal
+// in the way of the system then, so that whoever waits for the program sees what has ended it.
+func stopOn(signals chan os.Signal, stop func()) {
+	<-signals
+	stop()
+	second := <-signals
+	signal.Reset(second)
+	if err := syscall.Kill(os.Getpid(), second.(syscall.Signal)); err != nil {
+		os.Exit(1)
+	}
 }
 
 // app is what a command needs of the world. Only this package reads the environment.
