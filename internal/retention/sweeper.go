@@ -28,7 +28,7 @@ import (
 
 const (
 	// batchEntries is how many entries one transaction touches: their owner's writers wait that long.
-	batchEntries = 40
+	batchEntries = 20
 	// objectEntries and batchBytes bound what is in memory, and an object of the archive.
 	objectEntries = 1000
 	batchBytes    = 4 << 20
