@@ -22,28 +22,14 @@ import (
 
 func TestReadersAtOnceShareWhatIsLoaded(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	folder, err := archive.Open("file://"+dir, archive.Credentials{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &counting{Bucket: folder}
-	known := catalog{}
-	a := archive.New(b, installation, known)
+	b, write := counted(t)
 	list := payloads(7, 100)
-	o, data, err := a.Pack(7, list, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	known[o.Name] = o
-	if err := a.Write(t.Context(), o, data); err != nil {
-		t.Fatal(err)
-	}
+	o := write(list)
 	b.gets = 0
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
-			if _, _, err := a.Payload(t.Context(), o.Name, list[i].ID); err != nil {
+			if _, _, err := b.of.Payload(t.Context(), o.Name, list[i].ID); err != nil {
 				t.Error(err)
 			}
 		})
@@ -56,31 +42,16 @@ func TestReadersAtOnceShareWhatIsLoaded(t *testing.T) {
 
 func TestTheCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	folder, err := archive.Open("file://"+dir, archive.Credentials{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &counting{Bucket: folder}
-	known := catalog{}
-	a := archive.New(b, installation, known)
+	b, write := counted(t)
 	var objects []store.ArchiveObject
 	for i := range 12 { // of 4 MiB each: more than the cache holds
 		p := payloads(7, 1)
 		p[0].Details = strings.Repeat(fmt.Sprint(i%10), 4<<20)
-		o, data, err := a.Pack(7, p, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		known[o.Name] = o
-		if err := a.Write(t.Context(), o, data); err != nil {
-			t.Fatal(err)
-		}
-		objects = append(objects, o)
+		objects = append(objects, write(p))
 	}
 	read := func(o store.ArchiveObject) int {
 		before := b.gets
-		if _, _, err := a.Payload(t.Context(), o.Name, payloads(7, 1)[0].ID); err != nil {
+		if _, _, err := b.of.Payload(t.Context(), o.Name, payloads(7, 1)[0].ID); err != nil {
 			t.Fatal(err)
 		}
 		return b.gets - before
@@ -96,8 +67,33 @@ func TestTheCacheIsBounded(t *testing.T) {
 // counting counts what is read.
 type counting struct {
 	archive.Bucket
+	of   *archive.Archive
 	mu   sync.Mutex
 	gets int
+}
+
+// counted returns an archive in a folder whose reads are counted, and what writes an object into it.
+func counted(t *testing.T) (b *counting, write func([]store.Payload) store.ArchiveObject) {
+	t.Helper()
+	folder, err := archive.Open("file://"+t.TempDir(), archive.Credentials{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := catalog{}
+	b = &counting{Bucket: folder}
+	b.of = archive.New(b, installation, known)
+	return b, func(list []store.Payload) store.ArchiveObject {
+		t.Helper()
+		o, data, err := b.of.Pack(7, list, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		known[o.Name] = o
+		if err := b.of.Write(t.Context(), o, data); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
 }
 
 func (c *counting) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
