@@ -57,7 +57,7 @@ func TestAFolderThatIsNotTheArchivesIsNeitherWrittenNorTakenForDeleted(t *testin
 	}
 }
 
-// Each batch holds its owner, and a million entries that are kept for ever would be twenty-five thousand of them, each day.
+// Each batch holds its owner, and a million entries that are kept for ever would be fifty thousand of them, each day.
 func TestWhatStaysAsItIsCostsItsOwnerNoBatch(t *testing.T) {
 	w := setup(t)
 	held := w.aged(100, "held")
