@@ -220,10 +220,7 @@ func (p *plan) queueStats(b *pgx.Batch) {
 			continue
 		}
 		owner, rev, logged = append(owner, d.OwnerID), append(rev, d.LastRev), append(logged, d.LastLoggedAt)
-		for i, n := range [17]int64{
-			d.Stored, d.Updated, d.Unchanged, d.Merged, d.Limited, d.LimitedNoted, d.Invalid, d.Hot, d.Warm, d.Cold, d.Archived, d.Bytes, d.Redacted, d.Cut,
-			d.WarmBytes, d.ColdBytes, d.ArchivedBytes,
-		} {
+		for i, n := range d.counters() {
 			counts[i] = append(counts[i], n)
 		}
 	}

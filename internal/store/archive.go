@@ -170,7 +170,7 @@ func releaseObjects(ctx context.Context, tx pgx.Tx, gone map[string]int64) (empt
 	for name, n := range gone {
 		names, counts = append(names, name), append(counts, n)
 	}
-	rows, err := tx.Query(ctx, `UPDATE archive_objects o SET rows = o.rows - v.n FROM unnest($1::text[], $2::int[]) AS v (name, n)
+	rows, err := prepared(ctx, tx, `UPDATE archive_objects o SET rows = o.rows - v.n FROM unnest($1::text[], $2::int[]) AS v (name, n)
 		WHERE o.name = v.name RETURNING `+prefixed("o.", objectColumns), names, counts)
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (s *Store) ArchiveEntries(ctx context.Context, o ArchiveObject, payloads []
 	cond, args := d.ofBatch(8)
 	err = s.ownerTx(ctx, o.Owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
-		rows, err := tx.Query(ctx, fmt.Sprintf(sqlArchive, cond), append([]any{o.Owner, seqs, revs, was, string(to), d.Now, o.Name}, args...)...)
+		rows, err := prepared(ctx, tx, fmt.Sprintf(sqlArchive, cond), append([]any{o.Owner, seqs, revs, was, string(to), d.Now, o.Name}, args...)...)
 		if err != nil {
 			return err
 		}
@@ -267,7 +267,7 @@ func (s *Store) AgeEntries(ctx context.Context, owner int64, seqs []int64, to wo
 		AND ` + cond + " RETURNING old.storage_status, " + sqlBytes
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
-		rows, err := tx.Query(ctx, sql, append([]any{owner, seqs, string(to), d.Now}, args...)...)
+		rows, err := prepared(ctx, tx, sql, append([]any{owner, seqs, string(to), d.Now}, args...)...)
 		if err != nil {
 			return err
 		}

@@ -139,6 +139,14 @@ type statsRow struct {
 	LastLoggedAt *time.Time `bun:"last_logged_at"`
 }
 
+// counters are the values of the columns that [counters] names, in that order.
+func (r *statsRow) counters() [17]int64 {
+	return [...]int64{
+		r.Stored, r.Updated, r.Unchanged, r.Merged, r.Limited, r.LimitedNoted, r.Invalid, r.Hot, r.Warm, r.Cold, r.Archived, r.Bytes, r.Redacted, r.Cut,
+		r.WarmBytes, r.ColdBytes, r.ArchivedBytes,
+	}
+}
+
 func (r *statsRow) addCounts(c worklog.Counts) {
 	r.Stored += c.Stored
 	r.Updated += c.Updated

@@ -89,7 +89,7 @@ func (s *Store) RestoreEntries(ctx context.Context, owner int64, payloads []Payl
 	}
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved, empty = Moved{}, nil
-		rows, err := tx.Query(ctx, sqlRestore, owner, seqs, revs, was, names, details, metadata, until)
+		rows, err := prepared(ctx, tx, sqlRestore, owner, seqs, revs, was, names, details, metadata, until)
 		if err != nil {
 			return err
 		}

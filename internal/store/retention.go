@@ -164,28 +164,6 @@ type Moved struct {
 	Freed   int64 // bytes that the database holds less; negative after a restore
 }
 
-// ownerTx runs f in one READ COMMITTED transaction that holds the owner's lock, and closes it with what f adds to the
-// owner's counters. It takes no rev: tiers are not news.
-//
-// The commit does not wait for the disk, for the owner's writers wait as long: a crash of the server in that moment
-// undoes the whole batch, and the next sweep does it again. Only before an object is deleted its rows must be safe, see
-// releaseObjects.
-func (s *Store) ownerTx(ctx context.Context, owner int64, f func(tx pgx.Tx, delta *statsRow) error) error {
-	return mapError(pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		delta := &statsRow{OwnerID: owner}
-		err := tx.QueryRow(ctx, "SELECT last_rev, set_config('synchronous_commit', 'off', true) FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", owner).
-			Scan(&delta.LastRev, nil)
-		if err != nil {
-			return err
-		}
-		if err := f(tx, delta); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, s.statsUpsert([]*statsRow{delta}))
-		return err
-	}))
-}
-
 // packed is the compressed form of one entry's details.
 type packed struct {
 	seq, rev int64
@@ -228,7 +206,7 @@ func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Du
 	cond, args := d.ofBatch(6)
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved = Moved{}
-		rows, err := tx.Query(ctx, fmt.Sprintf(sqlWarm, cond), append([]any{owner, numbers, revs, zs, levels}, args...)...)
+		rows, err := prepared(ctx, tx, fmt.Sprintf(sqlWarm, cond), append([]any{owner, numbers, revs, zs, levels}, args...)...)
 		if err != nil {
 			return err
 		}
@@ -262,7 +240,7 @@ func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d 
 	cond, args := d.ofBatch(3)
 	err = s.ownerTx(ctx, owner, func(tx pgx.Tx, delta *statsRow) error {
 		moved, empty = Moved{}, nil
-		rows, err := tx.Query(ctx, fmt.Sprintf(sqlDelete, cond), append([]any{owner, seqs}, args...)...)
+		rows, err := prepared(ctx, tx, fmt.Sprintf(sqlDelete, cond), append([]any{owner, seqs}, args...)...)
 		if err != nil {
 			return err
 		}
