@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,10 +18,11 @@ import (
 func TestAHookThatIsKilledWhileTheServerHangsLosesNothing(t *testing.T) {
 	t.Parallel()
 	dir, left := t.TempDir(), filepath.Join(t.TempDir(), "left")
-	hangs := true
+	var hangs atomic.Bool
+	hangs.Store(true)
 	s := newServer(t)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !hangs {
+		if !hangs.Load() {
 			s.Config.Handler.ServeHTTP(w, r)
 			return
 		}
@@ -39,19 +41,25 @@ func TestAHookThatIsKilledWhileTheServerHangsLosesNothing(t *testing.T) {
 		if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
 			t.Error(err)
 		}
-		<-r.Context().Done()
+		w.WriteHeader(http.StatusGatewayTimeout)
 	}))
 	defer front.Close()
-	hand(t, New(Options{Dir: dir, URL: front.URL, Token: "good"}), "event")
-	if here, err := New(Options{Dir: dir, URL: front.URL, Token: "good"}).waiting(); len(here) != 1 || err != nil {
+	began := time.Now()
+	at := func(passed time.Duration) func() time.Time {
+		return func() time.Time { return began.Add(passed) }
+	}
+	o := New(Options{Dir: dir, URL: front.URL, Token: "good", Patience: patience, Now: at(0)})
+	o.soon = answerSoon
+	hand(t, o, "event")
+	if here, err := o.waiting(); len(here) != 1 || err != nil {
 		t.Errorf("%v, %v", here, err)
 	}
-	hangs = false
-	early := New(Options{Dir: left, URL: front.URL, Token: "good"})
+	hangs.Store(false)
+	early := New(Options{Dir: left, URL: front.URL, Token: "good", Now: at(0)})
 	if r := deliver(t, early); r.Delivered != 0 {
 		t.Errorf("%+v: a hook is still at it", r)
 	}
-	later := New(Options{Dir: left, URL: front.URL, Token: "good", Now: func() time.Time { return time.Now().Add(2 * tryTimeout) }})
+	later := New(Options{Dir: left, URL: front.URL, Token: "good", Patience: patience, Now: at(2 * tryTimeout)})
 	hand(t, later, "next") // behind it
 	if r := deliver(t, later); r.Delivered != 2 || s.got() != "event next" {
 		t.Errorf("%+v, %q", r, s.got())
@@ -60,13 +68,17 @@ func TestAHookThatIsKilledWhileTheServerHangsLosesNothing(t *testing.T) {
 
 func TestAServerThatAnswersLateLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s, dir := newServer(t), t.TempDir()
 	late := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		<-time.After(2 * answerSoon)
+		for kept := false; !kept && r.Context().Err() == nil; time.Sleep(time.Millisecond) {
+			found, _ := filepath.Glob(filepath.Join(dir, "*", tryPrefix+"*"))
+			kept = len(found) > 0
+		}
 		s.Config.Handler.ServeHTTP(w, r)
 	}))
 	defer late.Close()
-	o := New(Options{Dir: t.TempDir(), URL: late.URL, Token: "good", Deliver: func() error { return errors.New("nothing waits") }})
+	o := New(Options{Dir: dir, URL: late.URL, Token: "good", Patience: patience, Deliver: func() error { return errors.New("nothing waits") }})
+	o.soon = answerSoon
 	if err := o.Hand(t.Context(), []byte("event")); err != nil {
 		t.Error(err)
 	}

@@ -58,8 +58,10 @@ type Options struct {
 	Token string
 	// Deliver starts a process that calls Deliver, and does not wait for it.
 	Deliver func() error
-	Client  *http.Client     // nil: one of its own
-	Now     func() time.Time // nil: time.Now
+	// Patience is for whoever waits for the hook longer than an agent does, for the server as for the disk. 0: as an agent.
+	Patience time.Duration
+	Client   *http.Client     // nil: one of its own
+	Now      func() time.Time // nil: time.Now
 }
 
 // Outbox is where the events for one server and token wait.
@@ -70,13 +72,19 @@ type Outbox struct {
 	deliver func() error
 	client  *http.Client
 	now     func() time.Time
-	settled map[string]bool // by id, what waits and has reached the disk itself, as far as a delivery knows
+	// soon, direct and all are the timeouts answerSoon, directTimeout and HandTimeout.
+	soon, direct, all time.Duration
+	settled           map[string]bool // by id, what waits and has reached the disk itself, as far as a delivery knows
 }
 
 // New returns an outbox. Its directory is made when something has to wait.
 func New(o Options) *Outbox {
 	x := &Outbox{
 		dir: filepath.Join(o.Dir, name(o.URL, o.Token)), url: strings.TrimRight(o.URL, "/") + "/api/v1/hooks", token: o.Token, deliver: o.Deliver, client: o.Client, now: o.Now,
+		soon: answerSoon, direct: directTimeout, all: HandTimeout,
+	}
+	if o.Patience > 0 {
+		x.soon, x.direct, x.all = o.Patience, o.Patience, o.Patience
 	}
 	if x.client == nil { // a proxy for the world outside may not know a server in the house; redirects lose the body
 		x.client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -112,9 +120,9 @@ func (o *Outbox) Adopt(root, oldToken string) error {
 	return nil
 }
 
-// Hand hands over one event within HandTimeout: to the server, else to the disk. What it returns is only for the curious.
+// Hand hands over one event within HandTimeout, or as long as it may take: to the server, else to the disk. What it returns is only for the curious.
 func (o *Outbox) Hand(ctx context.Context, raw []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, HandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, o.all)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- o.hand(ctx, raw) }() // a disk that hangs can not be told to stop; the process ends, and it with it
@@ -130,7 +138,7 @@ func (o *Outbox) hand(ctx context.Context, raw []byte) error {
 	e := event{at: o.now(), id: rand.Text(), size: int64(len(raw))}
 	waiting, err := o.waiting()
 	if err == nil && len(waiting) == 0 {
-		taken, err := o.direct(ctx, e, raw)
+		taken, err := o.ask(ctx, e, raw)
 		if taken || err != nil {
 			return err
 		}
@@ -142,9 +150,9 @@ func (o *Outbox) hand(ctx context.Context, raw []byte) error {
 	return o.start()
 }
 
-// direct hands over an event to the server. Not taken without an error means that it waits.
-func (o *Outbox) direct(ctx context.Context, e event, raw []byte) (taken bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, directTimeout)
+// ask hands over an event to the server. Not taken without an error means that it waits.
+func (o *Outbox) ask(ctx context.Context, e event, raw []byte) (taken bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.direct)
 	defer cancel()
 	answer := make(chan error, 1)
 	go func() { answer <- o.post(ctx, e, raw) }()
@@ -155,7 +163,7 @@ func (o *Outbox) direct(ctx context.Context, e event, raw []byte) (taken bool, e
 			return true, err
 		}
 		answered = true
-	case <-time.After(answerSoon):
+	case <-time.After(o.soon):
 	}
 	kept := o.keep(tryPrefix+e.name(), e, raw, nil)
 	if !answered {

@@ -15,7 +15,7 @@ func TestNobodyElseCanReadWhatWaits(t *testing.T) {
 	s := newServer(t)
 	s.set(http.StatusServiceUnavailable)
 	root := filepath.Join(t.TempDir(), "state", "outbox")
-	o := New(Options{Dir: root, URL: s.URL, Token: "good", Deliver: func() error { return nil }})
+	o := New(Options{Dir: root, URL: s.URL, Token: "good", Patience: patience, Deliver: func() error { return nil }})
 	hand(t, o, `{"n":1}`, `{"n":2}`)
 	if err := o.keep(tryPrefix+event{id: "x"}.name(), event{}, []byte("{}"), nil); err != nil {
 		t.Fatal(err)
