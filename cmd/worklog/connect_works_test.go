@@ -52,11 +52,18 @@ func handlersOf(t *testing.T, path string) map[string]handler {
 func (h handler) happen(t *testing.T, home, event string) {
 	t.Helper()
 	if h.Type == "command" {
-		cmd := exec.CommandContext(t.Context(), "sh", "-c", h.Command)
-		cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "GORACE=atexit_sleep_ms=0"}
-		cmd.Stdin = strings.NewReader(event)
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: %v, %s", h.Command, err, out)
+		said := inTime(func() string {
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", h.Command)
+			cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "GORACE=atexit_sleep_ms=0"}
+			cmd.Stdin = strings.NewReader(event)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%s: %v, %s", h.Command, err, out)
+			}
+			return string(out)
+		})
+		if said != "" {
+			t.Errorf("%s says %s", h.Command, said)
 		}
 		return
 	}

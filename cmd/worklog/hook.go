@@ -57,9 +57,9 @@ func (cmd hookCmd) Run(a *app) (err error) {
 		_, err := box.Deliver(ctx, false)
 		return err
 	}
-	ctx, cancel := context.WithTimeout(a.ctx, hookTimeout)
+	ctx, cancel := context.WithTimeout(a.ctx, max(hookTimeout, a.patience))
 	defer cancel()
-	raw, err := readEvent(ctx, a.stdin)
+	raw, err := readEvent(ctx, a.stdin, max(eventTimeout, a.patience))
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (cmd hookCmd) Run(a *app) (err error) {
 }
 
 // readEvent reads the event. One that does not end in time is left behind.
-func readEvent(ctx context.Context, in io.Reader) ([]byte, error) {
+func readEvent(ctx context.Context, in io.Reader, timeout time.Duration) ([]byte, error) {
 	if isTerminal(in) {
 		return nil, errors.New("this reads an event of an agent's hook from standard input")
 	}
@@ -80,7 +80,7 @@ func readEvent(ctx context.Context, in io.Reader) ([]byte, error) {
 		raw, err := io.ReadAll(io.LimitReader(in, outbox.MaxBody+1))
 		done <- result{raw, err}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	select {
 	case r := <-done:
@@ -109,7 +109,7 @@ func (cmd hookCmd) outbox(a *app) (*outbox.Outbox, error) {
 	if cmd.Agent != "" {
 		args = append(args, "--agent", cmd.Agent)
 	}
-	return outbox.New(outbox.Options{Dir: a.outboxDir(), URL: c.URL, Token: c.Token, Now: a.now, Deliver: func() error { return a.detach(args...) }}), nil
+	return outbox.New(outbox.Options{Dir: a.outboxDir(), URL: c.URL, Token: c.Token, Now: a.now, Patience: a.patience, Deliver: func() error { return a.detach(args...) }}), nil
 }
 
 // flush delivers what waits, for somebody who wants to know.

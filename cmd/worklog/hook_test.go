@@ -114,9 +114,7 @@ func TestTheProgramDeliversBehindTheBackOfTheAgent(t *testing.T) {
 	address := server.Listener.Addr().String()
 	_ = server.Listener.Close()
 	app := apptest.Start(t, apptest.WithEnv("WORKLOG_URL", "http://"+address), apptest.WithEnv("WORKLOG_TOKEN", account.NewSecret()), apptest.WithEnv("XDG_STATE_HOME", state))
-	if out, said, err := app.TryCommand(prompt("one"), "hook"); out != "" || err != nil {
-		t.Fatalf("%q, %s, %v", out, said, err)
-	}
+	hookInTime(t, app, prompt("one"))
 	waiting := func() int {
 		files, err := filepath.Glob(filepath.Join(state, "worklog", "outbox", "*", "*.json"))
 		if err != nil {
@@ -124,10 +122,10 @@ func TestTheProgramDeliversBehindTheBackOfTheAgent(t *testing.T) {
 		}
 		return len(files)
 	}
-	if waiting() != 1 {
+	if waiting() == 0 {
 		t.Fatalf("%d events wait", waiting())
 	}
-	got := make(chan string, 10)
+	got := make(chan string, 100)
 	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)
 		got <- string(raw)
@@ -137,13 +135,38 @@ func TestTheProgramDeliversBehindTheBackOfTheAgent(t *testing.T) {
 	server.Listener = listenAt(t, address)
 	server.Start()
 	defer server.Close()
-	if out, said, err := app.TryCommand(prompt("two"), "hook"); out != "" || err != nil {
-		t.Fatalf("%q, %s, %v", out, said, err)
-	}
+	hookInTime(t, app, prompt("two"))
 	for _, text := range []string{"one", "two"} {
-		if raw := <-got; raw != prompt(text) {
-			t.Errorf("%s came instead of %s", raw, text)
+		for raw := range got { // one that was not in time may have been kept all the same
+			if raw == prompt(text) {
+				break
+			}
+			if text == "one" || raw != prompt("one") {
+				t.Fatalf("%s came instead of %s", raw, text)
+			}
 		}
 	}
 	apptest.Eventually(t, "nothing waits", func() bool { return waiting() == 0 })
+}
+
+// inTime has a hook run again that says that this machine was busy for longer than an agent waits.
+func inTime(hook func() (said string)) (said string) {
+	for range 20 {
+		if said = hook(); !strings.Contains(said, "in time") {
+			break
+		}
+	}
+	return said
+}
+
+// hookInTime has the real program hand over an event.
+func hookInTime(t *testing.T, app *apptest.App, event string) {
+	t.Helper()
+	inTime(func() string {
+		out, said, err := app.TryCommand(event, "hook")
+		if out != "" || err != nil {
+			t.Fatalf("%q, %s, %v", out, said, err)
+		}
+		return said
+	})
 }

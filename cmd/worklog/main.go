@@ -48,6 +48,8 @@ type app struct {
 	// detach starts this program with args, and does not wait for it.
 	detach func(args ...string) error
 	self   func() (string, error) // the path of this program
+	// patience is how long a hook may take. 0: as long as an agent waits.
+	patience time.Duration
 }
 
 // cli is the whole command line.

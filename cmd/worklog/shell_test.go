@@ -16,6 +16,7 @@ type shell struct {
 	stdin          io.Reader
 	stdout, stderr *output
 	detached       [][]string // what was started
+	patience       time.Duration
 }
 
 func newShell(env ...string) *shell {
@@ -26,15 +27,21 @@ func newShell(env ...string) *shell {
 	return s
 }
 
+// patient has the hooks of a shell wait longer than an agent would: what they do then depends on no busy machine.
+func (s *shell) patient() *shell {
+	s.patience = time.Minute
+	return s
+}
+
 // shellOf is a shell for a server and a user of it.
 func shellOf(a *apptest.App, email string) *shell {
-	return newShell("WORKLOG_URL", a.URL, "WORKLOG_TOKEN", a.User(email))
+	return newShell("WORKLOG_URL", a.URL, "WORKLOG_TOKEN", a.User(email)).patient()
 }
 
 func (s *shell) app(ctx context.Context) *app {
 	return &app{
 		ctx: ctx, env: func(name string) string { return s.env[name] }, readFile: os.ReadFile,
-		stdin: s.stdin, stdout: s.stdout, stderr: s.stderr, now: time.Now,
+		stdin: s.stdin, stdout: s.stdout, stderr: s.stderr, now: time.Now, patience: s.patience,
 		detach: func(args ...string) error { s.detached = append(s.detached, args); return nil }, self: func() (string, error) { return "/opt/worklog", nil },
 	}
 }
