@@ -33,9 +33,47 @@ func TestATokenThatWasGoodWhenTheDatabaseWentAwayStaysGoodMeanwhile(t *testing.T
 			}
 		}
 	}
-	c.forgetAll() // the database is back, and may have revoked anything
+	c.forgetAll()
 	if c.meanwhile(late, away) != nil {
 		t.Error("a token is believed that has to be checked again")
+	}
+}
+
+func TestATokenIsAskedForWhenTheDatabaseIsBackAndStaysGoodIfItGoesAwayBeforeThat(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	c := newTokenCache()
+	key, old := [32]byte{1}, [32]byte{2}
+	a := &account.Principal{Token: &account.Token{ID: "a"}}
+	c.put(old, &account.Principal{Token: &account.Token{ID: "old"}}, start.Add(-tokenTTL), 0)
+	c.put(key, a, start, 0)
+	at := start
+	for range 3 {
+		c.lose(at.Add(tokenTTL / 2))
+		at = at.Add(time.Hour)
+		if c.meanwhile(key, at) == nil {
+			t.Fatal("a token is not good meanwhile")
+		}
+		c.doubt(at)
+		if p, _ := c.get(key, at); p != nil || c.away(key, at) != nil {
+			t.Fatal("a token that may have been revoked is believed")
+		}
+	}
+	if c.meanwhile(old, at) != nil {
+		t.Error("a token that was checked long before is good")
+	}
+	c.drop(key)
+	if c.meanwhile(key, at) != nil {
+		t.Error("a token that the database does not know is good")
+	}
+	_, age := c.get(key, at)
+	c.put(key, a, at, age)
+	if p, _ := c.get(key, at); p == nil {
+		t.Error("a token that was asked for is not believed")
+	}
+	c.doubt(at)
+	if c.meanwhile(key, at.Add(tokenTTL)) != nil {
+		t.Error("a token is good that nobody has asked for since the database came back long ago")
 	}
 }
 

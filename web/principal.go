@@ -84,20 +84,13 @@ func (s *Server) tokenPrincipal(ctx context.Context, secret string, hooks bool) 
 		p = s.tokens.away(key, at)
 	}
 	if p == nil {
-		tok, user, err := s.store.TokenByHash(ctx, key[:])
-		if worklog.CodeOf(err) == worklog.CodeNotFound {
-			return nil, worklog.Errorf(worklog.CodeUnauthorized, "this token is unknown or revoked")
+		var err error
+		p, err = s.askForToken(ctx, key, at, age)
+		if hooks && worklog.CodeOf(err) == worklog.CodeUnavailable {
+			p = s.tokens.meanwhile(key, at)
 		}
-		if err != nil {
-			if hooks && worklog.CodeOf(err) == worklog.CodeUnavailable {
-				p = s.tokens.meanwhile(key, at)
-			}
-			if p == nil {
-				return nil, err
-			}
-		} else {
-			p = &account.Principal{User: user, Token: &tok}
-			s.tokens.put(key, p, at, age)
+		if p == nil {
+			return nil, err
 		}
 	}
 	switch {
@@ -107,6 +100,21 @@ func (s *Server) tokenPrincipal(ctx context.Context, secret string, hooks bool) 
 		return nil, worklog.Errorf(worklog.CodeUnauthorized, "this token has expired")
 	}
 	s.tokens.use(p.Token.ID, at)
+	return p, nil
+}
+
+// askForToken asks the database for a token, and remembers it for the cache of the given age.
+func (s *Server) askForToken(ctx context.Context, key [32]byte, at time.Time, age uint64) (*account.Principal, error) {
+	tok, user, err := s.store.TokenByHash(ctx, key[:])
+	if worklog.CodeOf(err) == worklog.CodeNotFound {
+		s.tokens.drop(key)
+		return nil, worklog.Errorf(worklog.CodeUnauthorized, "this token is unknown or revoked")
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &account.Principal{User: user, Token: &tok}
+	s.tokens.put(key, p, at, age)
 	return p, nil
 }
 
@@ -135,6 +143,7 @@ type tokenCache struct {
 type cachedToken struct {
 	principal *account.Principal // shared by requests: never changed
 	until     time.Time
+	doubted   bool // the database has been away, and may have revoked it: good only while it is away again
 }
 
 func newTokenCache() *tokenCache {
@@ -145,7 +154,7 @@ func newTokenCache() *tokenCache {
 func (t *tokenCache) get(key [32]byte, at time.Time) (*account.Principal, uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e, ok := t.byHash[key]; ok && at.Before(e.until) {
+	if e, ok := t.byHash[key]; ok && !e.doubted && at.Before(e.until) {
 		return e.principal, t.age
 	}
 	return nil, t.age
@@ -200,6 +209,33 @@ func (t *tokenCache) put(key [32]byte, p *account.Principal, at time.Time, age u
 		clear(t.byHash)
 	}
 	t.byHash[key] = cachedToken{principal: p, until: at.Add(tokenTTL)}
+}
+
+// drop drops a token that the database does not know.
+func (t *tokenCache) drop(key [32]byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byHash, key)
+}
+
+// doubt notes that the database is back, and may have revoked any token: each has to be asked for. A token that was good
+// when it went away stays good for hooks if it goes away again before that: they do not come twice.
+func (t *tokenCache) doubt(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lost := t.lost
+	if lost.IsZero() {
+		lost = at
+	}
+	t.age++
+	t.lost, t.failed = time.Time{}, time.Time{}
+	for key, e := range t.byHash {
+		if !lost.Before(e.until) {
+			delete(t.byHash, key)
+			continue
+		}
+		t.byHash[key] = cachedToken{principal: e.principal, until: at.Add(tokenTTL), doubted: true}
+	}
 }
 
 // forget drops the token with the id.

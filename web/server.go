@@ -215,7 +215,7 @@ func (s *Server) Control(c store.Control) {
 	case store.ControlAway:
 		s.tokens.lose(s.now())
 	case store.ControlLost:
-		s.tokens.forgetAll()
+		s.tokens.doubt(s.now())
 		s.hub.RecheckAll()
 	}
 }

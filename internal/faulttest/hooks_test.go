@@ -105,6 +105,43 @@ func TestHooksAreTakenWhileTheDatabaseIsAwayAndSurviveAKill(t *testing.T) {
 	}
 }
 
+func TestADatabaseThatGoesAwayAgainAtOnceLosesNoHook(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.DSN(t)
+	wire := storetest.NewWire(t, dsn)
+	app := apptest.Start(t, apptest.WithEnv("DATABASE_URL", wire.DSN))
+	token := app.Token(apptest.Email, account.ScopeWrite)
+	send := func(n int) {
+		for _, name := range []string{"PreToolUse", "PostToolUse"} {
+			if status := postHook(t, app, token, step(name, n)); status != http.StatusNoContent {
+				t.Fatalf("%s of step %d: %d", name, n, status)
+			}
+		}
+	}
+	db, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(t.Context())) }()
+	listener := 0
+	hears := func() bool { // on another connection than before
+		before := listener
+		err := db.QueryRow(t.Context(), "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%' AND pid <> $1", before).Scan(&listener)
+		return err == nil
+	}
+	apptest.Eventually(t, "the program hears of revoked tokens", hears)
+	send(0)
+	for n := range 3 { // nobody asks for the token while the database is there
+		wire.Cut()
+		wire.Mend(t)
+		apptest.Eventually(t, "the program hears of revoked tokens again", hears)
+		wire.Cut()
+		send(n + 1)
+		wire.Mend(t)
+	}
+	wantSteps(t, dsn, 4)
+}
+
 func TestNoHookIsLostOrDoubledWhenPostgreSQLIsKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	app := apptest.Start(t, apptest.WithPrivatePostgres())
