@@ -48,6 +48,7 @@ func TestATokenHasOneImportBudgetWhoeverItWritesFor(t *testing.T) {
 // A list of 60 KB is one key.
 func TestTheQueueCountsMetadataAsItIs(t *testing.T) {
 	b := setup(t)
+	b.clock.stop()
 	b.store.hang = make(chan struct{})
 	defer close(b.store.hang)
 	big := worklog.Metadata{"l": []any{strings.Repeat("x", 60<<10)}}

@@ -22,7 +22,7 @@ func (b *bundle) held(t *testing.T, n int, d worklog.Draft) <-chan string {
 		receipts, err := b.Append(b.ctx, b.me, []worklog.Draft{d})
 		answer <- fmt.Sprint(outcomes(receipts), err)
 	}()
-	for deadline := time.Now().Add(5 * time.Second); b.Snapshot().Queued < n; <-time.After(time.Millisecond) {
+	for deadline := time.Now().Add(patience); b.Snapshot().Queued < n; <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d wait, want %d", b.Snapshot().Queued, n)
 		}
@@ -56,7 +56,7 @@ func TestUpdatesThatWaitForTheSameSecondAreOneChange(t *testing.T) {
 	for i := range updates {
 		answers = append(answers, b.held(t, i+1, running(fmt.Sprint(i+1))))
 	}
-	b.clock.stopped.Store(new(b.clock.now().Add(time.Second)))
+	b.clock.move(time.Second)
 	for i, answer := range answers {
 		if got := <-answer; got != "updated<nil>" {
 			t.Errorf("update %d: %s", i+1, got)

@@ -94,7 +94,7 @@ func (s *Service) take() (requests, late []*request, wait time.Duration) {
 	for _, r := range s.queue {
 		ready := r.ready(now)
 		switch {
-		case now.Sub(r.queued) > queueTimeout:
+		case now.Sub(r.queued) > s.queueTimeout:
 			late = append(late, r)
 		case ready > 0:
 			wait = min(wait, ready)
@@ -203,7 +203,7 @@ func (s *Service) release(b *batch) {
 }
 
 func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.batchTimeout)
 	defer cancel()
 	started := time.Now()
 	results, locked, err := s.store.Append(ctx, b.Batch)

@@ -30,10 +30,8 @@ const (
 	maxBatchBytes   = 16 << 20
 	// queueTimeout is how long a request waits for its commit before it is told to try again.
 	queueTimeout = 5 * time.Second
-	// answerTimeout is how long a writer waits at most, whatever a commit that hangs is about to do.
-	answerTimeout = queueTimeout + time.Second
-	// batchTimeout ends a transaction that hangs.
-	batchTimeout = 10 * time.Second
+	// answerMargin is how much longer a writer waits at most, whatever a commit that hangs is about to do.
+	answerMargin = time.Second
 	// lockedPause is when a request is tried again whose owner another writer holds: twice as long each time, up to the
 	// maximum. Most hold an owner for a millisecond or two.
 	lockedPause    = time.Millisecond
@@ -59,6 +57,8 @@ type directory interface {
 
 // Options configure a [Service].
 type Options struct {
+	// Patience is how long a request may wait for its commit, and half as long as a transaction may take; 0: queueTimeout.
+	Patience time.Duration
 	// AgentLimit is how many new entries a minute a token has at the agents' doors; 0: as many as its user anywhere.
 	AgentLimit int
 	Redactor   *redact.Redactor  // nil: drafts are stored as they are
@@ -80,6 +80,10 @@ type Service struct {
 	redactor *redact.Redactor
 	room     func() store.Room
 
+	queueTimeout  time.Duration
+	answerTimeout time.Duration // of a writer, in which the queue's is over
+	batchTimeout  time.Duration // of a transaction, which may hang
+
 	mu      sync.Mutex
 	queue   []*request
 	drafts  int // queued
@@ -92,6 +96,9 @@ type Service struct {
 // New returns a service; nothing is stored until Run runs. Announce is called after a commit with each owner who has
 // news and must not block.
 func New(st appender, users directory, limiter *limit.Limiter, announce func(owner int64), o Options) *Service {
+	if o.Patience == 0 {
+		o.Patience = queueTimeout
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -103,6 +110,7 @@ func New(st appender, users directory, limiter *limit.Limiter, announce func(own
 	}
 	return &Service{
 		store: st, users: users, limiter: limiter, announce: announce, log: o.Log, now: o.Now, agents: o.AgentLimit, redactor: o.Redactor, room: o.Room,
+		queueTimeout: o.Patience, answerTimeout: o.Patience + answerMargin, batchTimeout: 2 * o.Patience,
 		wake: make(chan struct{}, 1), pending: newPending(),
 	}
 }
@@ -326,7 +334,7 @@ func (s *Service) run(ctx context.Context, r *request) error {
 		s.limiter.Release(r.imports, r.imports.N)
 		return err
 	}
-	timer := time.NewTimer(answerTimeout)
+	timer := time.NewTimer(s.answerTimeout)
 	defer timer.Stop()
 	select {
 	case <-r.done:

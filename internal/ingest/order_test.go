@@ -42,7 +42,7 @@ func TestALaterWordOfAStepDoesNotOvertakeOneThatMetALock(t *testing.T) {
 	release()
 	second := b.held(t, 2, worklog.Draft{Title: "run", Key: "k", Status: worklog.StatusSuccess})
 	wantOutcomes(t, b.append(t, b.me, worklog.Draft{Title: "of no step"}), "stored")
-	b.clock.stopped.Store(new(b.clock.now().Add(time.Second)))
+	b.clock.move(time.Second)
 	if got, then := <-first, <-second; got != "stored<nil>" || then != "updated<nil>" {
 		t.Errorf("first %s, second %s", got, then)
 	}

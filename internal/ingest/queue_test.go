@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
 	"github.com/worklogdev/worklog/worklog"
 )
@@ -32,7 +33,8 @@ func TestAFullQueueRefusesAtOnceAndServesWhatItHolds(t *testing.T) {
 		"large ones":  {60, worklog.Draft{Title: "x", Details: strings.Repeat("x", worklog.MaxDetailsBytes-10)}},
 	} {
 		t.Run(what, func(t *testing.T) {
-			b := setup(t)
+			b := setupWith(t, func(o *ingest.Options) { o.Patience = 5 * time.Minute })
+			b.clock.stop()
 			release := make(chan struct{})
 			b.store.mu.Lock()
 			b.store.hang = release
@@ -76,7 +78,7 @@ func TestAWriterWhoseOwnerStaysLockedIsToldToRetry(t *testing.T) {
 		answer <- err
 	}()
 	<-b.store.locked
-	b.clock.stopped.Store(new(b.clock.now().Add(5*time.Second + time.Millisecond)))
+	b.clock.move(patience + time.Millisecond)
 	wantBusy(t, <-answer, "took too long")
 	release()
 	if state := b.limiter.State(limit.Window{Owner: b.me.User.ID}); state.Remaining != perMinute-1 {
