@@ -44,9 +44,9 @@ func metric(t *testing.T, app *apptest.App, name string) string {
 	return found[1]
 }
 
-// underWay starts a program in which one write waits: somebody holds its owner until release. The answer's status comes
-// through the channel.
-func underWay(t *testing.T, options ...apptest.Option) (app *apptest.App, token string, release func(), status <-chan int) {
+// underWay starts a program with an open stream in which one write waits: somebody holds its owner until release. It does
+// not wait for ever, so that whatever takes long comes before it. The answer's status comes through a channel.
+func underWay(t *testing.T, options ...apptest.Option) (app *apptest.App, token string, stream <-chan string, release func(), status <-chan int) {
 	t.Helper()
 	app = apptest.Start(t, append(options, apptest.WithEnv("METRICS_ADDR", "localhost:0"))...)
 	token = app.User(apptest.Email)
@@ -65,6 +65,7 @@ func underWay(t *testing.T, options ...apptest.Option) (app *apptest.App, token 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	stream = follow(t, app, token)
 	tx, err := conn.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +85,7 @@ func underWay(t *testing.T, options ...apptest.Option) (app *apptest.App, token 
 		}
 	}()
 	apptest.Eventually(t, "the write waits", func() bool { return metric(t, app, "worklog_queued_drafts") == "1" })
-	return app, token, func() {
+	return app, token, stream, func() {
 		if err := tx.Rollback(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -119,8 +120,7 @@ func follow(t *testing.T, app *apptest.App, token string) <-chan string {
 
 func TestASignalEndsStreamsFirstAndLetsAWriteThatIsUnderWayFinish(t *testing.T) {
 	t.Parallel()
-	app, token, release, status := underWay(t, apptest.WithEnv("WORKLOG_STOP_DELAY", "2s"))
-	stream := follow(t, app, token)
+	app, _, stream, release, status := underWay(t, apptest.WithEnv("WORKLOG_STOP_DELAY", "1s"))
 	var stopped sync.WaitGroup
 	stopped.Go(app.Stop)
 	apptest.Eventually(t, "a balancer is told to look elsewhere", func() bool {
@@ -161,8 +161,7 @@ func TestASignalEndsStreamsFirstAndLetsAWriteThatIsUnderWayFinish(t *testing.T) 
 
 func TestThePrivateDatabaseIsStoppedAfterTheLastWrite(t *testing.T) {
 	t.Parallel()
-	app, token, release, status := underWay(t, apptest.WithPrivatePostgres())
-	stream := follow(t, app, token)
+	app, token, stream, release, status := underWay(t, apptest.WithPrivatePostgres())
 	var stopped sync.WaitGroup
 	stopped.Go(app.Stop)
 	<-stream
@@ -180,9 +179,8 @@ func TestThePrivateDatabaseIsStoppedAfterTheLastWrite(t *testing.T) {
 
 func TestASecondSignalEndsTheProgramAtOnce(t *testing.T) {
 	t.Parallel()
-	app, token, release, status := underWay(t)
+	app, _, stream, release, status := underWay(t)
 	defer release()
-	stream := follow(t, app, token)
 	pid := app.PID()
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
