@@ -20,6 +20,7 @@ import (
 	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/config"
+	"github.com/worklogdev/worklog/internal/hookdoor"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/ingest"
 	"github.com/worklogdev/worklog/internal/limit"
@@ -34,6 +35,9 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 // agentLimit is how many new entries a minute a token has at the agents' doors.
 const agentLimit = 400
+
+// patience is how long a commit may take: longer than a busy machine is at a stand.
+const patience = 30 * time.Second
 
 // clock is what the server's parts take for the time.
 type clock struct {
@@ -74,7 +78,7 @@ func newServerWithLimit(t testing.TB, perMinute int) *server {
 	s := &server{t: t, store: storetest.New(t), clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}, spec: theContract(t)}
 	limiter := limit.New(limit.Options{PerMinute: perMinute, Import: 20_000, Now: s.clock.now})
 	h := hub.New(web.NewSource(s.store), hub.Options{})
-	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{AgentLimit: agentLimit, Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
+	ing := ingest.New(s.store, s.store, limiter, h.Hint, ingest.Options{AgentLimit: agentLimit, Patience: patience, Now: s.clock.now, Log: slog.New(slog.DiscardHandler)})
 	s.archiveDir = t.TempDir()
 	bucket, err := archive.Open("file://"+s.archiveDir, archive.Credentials{})
 	if err != nil {
@@ -82,7 +86,8 @@ func newServerWithLimit(t testing.TB, perMinute int) *server {
 	}
 	arch := archive.New(bucket, "00000000-0000-4000-8000-000000000001", s.store)
 	sweeper := retention.New(s.store, arch, retention.Settings{Hot: 7 * day, Warm: 30 * day, Cold: 90 * day, At: 3 * time.Hour, Now: s.clock.now})
-	a := api.New(api.Deps{Store: s.store, Sweeper: sweeper, Archive: arch, Ingest: ing, Hub: h, Now: s.clock.now})
+	hooks := hookdoor.New(hookdoor.Deps{Store: s.store, Ingest: ing, Patience: patience, Now: s.clock.now})
+	a := api.New(api.Deps{Store: s.store, Sweeper: sweeper, Archive: arch, Ingest: ing, Hooks: hooks, Hub: h, Now: s.clock.now})
 	w := web.New(web.Deps{Store: s.store, Ingest: ing, Hub: h, API: a, Now: s.clock.now, Config: config.Config{ListenAddr: "127.0.0.1:0"}})
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup

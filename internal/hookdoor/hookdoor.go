@@ -40,6 +40,7 @@ type Deps struct {
 	Ingest   *ingest.Service
 	Dir      string           // of the spool; empty: there is none
 	MaxSpool int64            // 0: MaxSpool
+	Patience time.Duration    // how long a commit may take before the event is spooled; 0: directTimeout
 	Log      *slog.Logger     // nil: nothing
 	Now      func() time.Time // nil: time.Now
 }
@@ -50,6 +51,7 @@ type Door struct {
 	ingest *ingest.Service
 	dir    string
 	max    int64
+	direct time.Duration // Deps.Patience
 	log    *slog.Logger
 	now    func() time.Time
 	wake   chan struct{} // one slot
@@ -65,10 +67,13 @@ type Door struct {
 // New returns a door. Open opens its spool.
 func New(d Deps) *Door {
 	x := &Door{
-		store: d.Store, ingest: d.Ingest, dir: d.Dir, max: d.MaxSpool, log: d.Log, now: d.Now, wake: make(chan struct{}, 1), waiting: map[int64]int{},
+		store: d.Store, ingest: d.Ingest, dir: d.Dir, max: d.MaxSpool, direct: d.Patience, log: d.Log, now: d.Now, wake: make(chan struct{}, 1), waiting: map[int64]int{},
 	}
 	if x.max == 0 {
 		x.max = MaxSpool
+	}
+	if x.direct == 0 {
+		x.direct = directTimeout
 	}
 	if x.log == nil {
 		x.log = slog.New(slog.DiscardHandler)
@@ -110,7 +115,7 @@ func (d *Door) Take(ctx context.Context, p *account.Principal, from Delivery, ra
 	if d.behind(p) {
 		return d.put(p, delivery, at, raw)
 	}
-	direct, cancel := context.WithTimeout(context.WithoutCancel(ctx), directTimeout) // an agent that is gone does not try again
+	direct, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.direct) // an agent that is gone does not try again
 	defer cancel()
 	err := d.keep(direct, p, ingest.Manner{Agent: true}, event)
 	if worklog.CodeOf(err) != worklog.CodeUnavailable || !d.lose(p, err) {

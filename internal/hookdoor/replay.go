@@ -113,7 +113,7 @@ func (d *Door) drained(ctx context.Context, away bool) time.Duration {
 	if !away {
 		return time.Millisecond
 	}
-	ctx, cancel := context.WithTimeout(ctx, directTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.direct)
 	defer cancel()
 	if err := d.store.Ping(ctx); err != nil {
 		return replayPause
