@@ -3,6 +3,7 @@ package apptest
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -132,4 +133,27 @@ func (a *App) Login(email string) *http.Client {
 		a.t.Fatalf("the login of %s is answered with %s", email, resp.Status)
 	}
 	return c
+}
+
+// Settle waits until no hook waits in the program's spool: one whose commit takes long goes there, and is taken.
+func (a *App) Settle() {
+	a.t.Helper()
+	const email = "settle@example.org"
+	a.addUser(email, "--admin")
+	token := a.Token(email, account.ScopeAdmin)
+	Eventually(a.t, "no hook waits for its commit", func() bool {
+		req, err := http.NewRequestWithContext(a.t.Context(), http.MethodGet, a.URL+"/metrics", nil)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = res.Body.Close() }()
+		raw, err := io.ReadAll(res.Body)
+		text := string(raw)
+		return err == nil && strings.Contains(text, "\nworklog_hook_spool_events 0\n") && strings.Contains(text, "\nworklog_queued_drafts 0\n")
+	})
 }

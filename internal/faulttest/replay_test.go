@@ -84,6 +84,7 @@ func TestARecordedSessionIsWholeThoughPostgreSQLStopsInTheMiddleOfIt(t *testing.
 		}
 		events += len(beats)
 	}
+	calm.Settle()
 	want := told(t, quietReader)
 	if len(want) < 12 {
 		t.Fatalf("%d entries without any fault: nothing is proven", len(want))
@@ -97,7 +98,7 @@ func TestARecordedSessionIsWholeThoughPostgreSQLStopsInTheMiddleOfIt(t *testing.
 		}
 	}()
 	apptest.Eventually(t, "the session is whole", func() bool {
-		got = told(t, busyReader)
+		want, got = told(t, quietReader), told(t, busyReader)
 		return slices.Equal(got, want)
 	})
 	t.Logf("%d events, %d entries, refused %d times on the way", events, len(want), refused)
