@@ -73,13 +73,26 @@ func TestWritersAreToldThatTheDatabaseIsAwayAndStoredWhenItIsBack_S23(t *testing
 			t.Errorf("%s: %v, %v, want %s", key, receipts, err, want)
 		}
 	}
-	wantStatus(t, app.URL+"/readyz", http.StatusOK)
+	wantReady(t, app)
 	db, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close(context.WithoutCancel(t.Context())) }()
 	checkCounters(t, db)
+}
+
+// wantReady waits until the program says that it is ready; that it is not for a moment is a busy machine's fault.
+func wantReady(t *testing.T, app *apptest.App) {
+	t.Helper()
+	apptest.Eventually(t, "the program is ready", func() bool {
+		res, err := http.Get(app.URL + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
 }
 
 func wantStatus(t *testing.T, url string, want int) {

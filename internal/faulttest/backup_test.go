@@ -75,6 +75,21 @@ func killWhen(t *testing.T, app *apptest.App, there func() bool, args ...string)
 	}
 }
 
+// holdLoading lets whoever loads entries wait until release. A restore locks their table itself, so that nobody else can.
+func holdLoading(t *testing.T, dsn string) (release func()) {
+	t.Helper()
+	db := connect(t, dsn)
+	run := func(sql string) {
+		if _, err := db.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	run("CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END'")
+	run("CREATE TRIGGER held BEFORE INSERT ON work_logs EXECUTE FUNCTION held()")
+	run("SELECT pg_advisory_lock(7)")
+	return func() { run("SELECT pg_advisory_unlock(7)") }
+}
+
 func count(t *testing.T, db *pgx.Conn, query string) (n int) {
 	t.Helper()
 	if err := db.QueryRow(t.Context(), query).Scan(&n); err != nil {
@@ -85,12 +100,22 @@ func count(t *testing.T, db *pgx.Conn, query string) (n int) {
 
 func TestKilledBackupLeavesNoFileThatLooksWholeAndTheNextIsWhole(t *testing.T) {
 	t.Parallel()
-	app, _, _ := startLarge(t)
+	app, _, db := startLarge(t)
 	file := filepath.Join(t.TempDir(), "worklog.backup")
+	tx, err := db.Begin(t.Context())
+	if err == nil { // so that the users are in the file, and the entries can not be yet
+		_, err = tx.Exec(t.Context(), "LOCK TABLE work_logs IN ACCESS EXCLUSIVE MODE")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	killWhen(t, app, func() bool {
 		info, err := os.Stat(file + ".partial")
 		return err == nil && info.Size() > 0
 	}, "backup", file)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(file); err == nil {
 		t.Error("half a backup has the name of a whole one")
 	}
@@ -114,7 +139,9 @@ func TestKilledRestoreLeavesTheInstallationEmptyAndTheNextFillsIt(t *testing.T) 
 	to.Stop()
 	target := connect(t, dsn)
 	const loading = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY "work_logs"%'`
+	release := holdLoading(t, dsn)
 	killWhen(t, to, func() bool { return count(t, target, loading) > 0 }, "restore-backup", file)
+	release()
 	apptest.Eventually(t, "the killed restore is gone", func() bool { return count(t, target, loading) == 0 })
 	if n := count(t, target, "SELECT count(*) FROM users"); n > 0 {
 		t.Errorf("half a restore left %d users", n)

@@ -3,8 +3,8 @@ package faulttest
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,9 +95,12 @@ func (w *aged) count(key string, status worklog.StorageStatus) (n int) {
 	return n
 }
 
-// killIn runs a command and kills it, with SIGKILL, once begun returns a number between none and all.
-func (w *aged) killIn(what string, begun func() int, args ...string) {
+// killIn runs a command and kills it, with SIGKILL, once begun returns a number between none and all. The last entry of
+// the conversation is locked meanwhile, so that it can not have come to its end.
+func (w *aged) killIn(what, conversation string, begun func() int, args ...string) {
 	w.t.Helper()
+	release := w.lockLast(conversation)
+	defer release()
 	ctx, kill := context.WithCancel(w.t.Context())
 	defer kill()
 	ended := make(chan error, 1)
@@ -115,12 +118,33 @@ func (w *aged) killIn(what string, begun func() int, args ...string) {
 	}
 	kill()
 	<-ended
+	release()
 	if n := begun(); n >= each {
 		w.t.Errorf("%s was over before the kill", what)
 	} else {
 		w.t.Logf("killed in %s after %d of %d", what, n, each)
 	}
 	w.checkRows()
+}
+
+// lockLast locks the last entry of a conversation until release, and lets release wait for whoever waits for it.
+func (w *aged) lockLast(conversation string) (release func()) {
+	w.t.Helper()
+	db := connect(w.t, w.app.DSN)
+	tx, err := db.Begin(w.t.Context())
+	if err == nil {
+		_, err = tx.Exec(w.t.Context(), "SELECT FROM work_logs WHERE conversation_id = $1 ORDER BY seq DESC LIMIT 1 FOR UPDATE", w.conversation(conversation))
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := tx.Rollback(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+		const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%work_logs%' AND pid <> pg_backend_pid()"
+		apptest.Eventually(w.t, "what was killed is gone", func() bool { return count(w.t, w.db, waiting) == 0 })
+	})
 }
 
 // checkRows compares every counter with the rows that it counts.
@@ -172,7 +196,7 @@ func TestASweepAndARestoreThatAreKilledInEveryStepAreFinishedByTheNext(t *testin
 	w.checkRows()
 	for _, step := range []struct{ name, conversation string }{{"deleted", "gone"}, {"archived", "kept"}, {"cold", "cold"}, {"warm", "warm"}} {
 		status := ages()[step.conversation].status
-		w.killIn("the step "+step.name, func() int { return w.count(step.conversation, status) }, "cleanup")
+		w.killIn("the step "+step.name, step.conversation, func() int { return w.count(step.conversation, status) }, "cleanup")
 	}
 	w.app.Command("", "cleanup")
 	w.checkRows()
@@ -186,7 +210,7 @@ func TestASweepAndARestoreThatAreKilledInEveryStepAreFinishedByTheNext(t *testin
 		t.Errorf("the last sweep left something behind:\n%s", out)
 	}
 	for _, name := range []string{"kept", "cold", "warm"} {
-		w.killIn("the restore of "+name, func() int { return w.count(name, worklog.StorageHot) }, "restore", "--conversation", name)
+		w.killIn("the restore of "+name, name, func() int { return w.count(name, worklog.StorageHot) }, "restore", "--conversation", name)
 		w.app.Command("", "restore", "--conversation", name)
 		w.checkRows()
 		if n := w.count(name, worklog.StorageHot); n != each {
@@ -198,5 +222,5 @@ func TestASweepAndARestoreThatAreKilledInEveryStepAreFinishedByTheNext(t *testin
 	if out := w.app.Command("", "archive", "verify"); !strings.HasPrefix(out, "0 objects, 0 bytes") || strings.Contains(out, "orphan") {
 		t.Errorf("everything is hot, and the archive has:\n%s", out)
 	}
-	wantStatus(t, w.app.URL+"/readyz", http.StatusOK)
+	wantReady(t, w.app)
 }
