@@ -96,7 +96,8 @@ func newApp(t testing.TB, dir string) *App {
 	return &App{t: t, DataDir: dir, args: []string{"serve"}, log: &logBuffer{}, users: map[string]bool{}, env: map[string]string{
 		"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": dir, "DATA_DIR": dir,
 		"LISTEN_ADDR": "127.0.0.1:0", "LOG_FORMAT": "json", "LOG_LEVEL": "debug",
-		"GORACE": "atexit_sleep_ms=0", // it waits a second at each exit for reports of other goroutines
+		"WORKLOG_CLEANUP_AT": time.Now().UTC().Add(12 * time.Hour).Format("15:04"), // no test meets a sweep that it did not ask for
+		"GORACE":             "atexit_sleep_ms=0",                                  // it waits a second at each exit for reports of other goroutines
 	}}
 }
 
@@ -131,7 +132,8 @@ func (a *App) Stop() {
 	}
 }
 
-// Restart starts the program again, at the same address. One that is running is stopped first.
+// Restart starts the program again, at the same address. One that is running is stopped first. Somebody else may have got
+// the address meanwhile, for a connection: then it waits.
 func (a *App) Restart() {
 	a.t.Helper()
 	a.Stop()
@@ -177,11 +179,20 @@ func (a *App) environ() []string {
 type process struct {
 	cmd   *exec.Cmd
 	url   chan string   // what it listens at
-	ended chan struct{} // closed after err is written
+	ended chan struct{} // closed after err and inUse are written
 	err   error
+	inUse bool // another process has the address
 }
 
 func (a *App) start() {
+	a.t.Helper()
+	for deadline := time.Now().Add(startTimeout); !a.tryStart(time.Now().After(deadline)); {
+		<-time.After(100 * time.Millisecond)
+	}
+}
+
+// tryStart starts the program; false: its address is in use, and that is not the last try.
+func (a *App) tryStart(last bool) bool {
 	a.t.Helper()
 	p := &process{cmd: exec.Command(a.binary, a.args...), url: make(chan string, 1), ended: make(chan struct{})}
 	p.cmd.Env = a.environ()
@@ -198,10 +209,14 @@ func (a *App) start() {
 	select {
 	case a.URL = <-p.url:
 	case <-p.ended:
+		if a.take(); p.inUse && !last {
+			return false
+		}
 		a.t.Fatalf("worklog ended at its start: %v", p.err)
 	case <-time.After(startTimeout):
 		a.t.Fatalf("worklog does not listen after %s", startTimeout)
 	}
+	return true
 }
 
 // run starts the process and stays with it to its end, on one thread: the process dies with that thread.
@@ -226,6 +241,7 @@ func (p *process) read(r io.Reader, log io.Writer) {
 	for {
 		line, err := lines.ReadBytes('\n')
 		_, _ = log.Write(line)
+		p.inUse = p.inUse || bytes.Contains(line, []byte(syscall.EADDRINUSE.Error()))
 		var said struct{ Msg, URL string }
 		if bytes.Contains(line, []byte(`"listening"`)) && json.Unmarshal(line, &said) == nil && said.Msg == "listening" {
 			select {
