@@ -121,54 +121,103 @@ func (h *hasty) SetWriteDeadline(t time.Time) error {
 	return h.control.SetWriteDeadline(t)
 }
 
+// The clock of the bubble passes only while both sides wait, and their connections are pipes in it.
 func TestIdleStreamOutlivesItsWriteDeadlineOverHTTP2(t *testing.T) {
 	t.Parallel()
-	next := make(chan struct{})
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w := writerOf(&hasty{rw, http.NewResponseController(rw)})
-		for cursor := int64(1); ; cursor++ {
-			if w.Ping(cursor) != nil {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		next := make(chan struct{})
+		client := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+			w := writerOf(rw)
+			for cursor := int64(1); ; cursor++ {
+				if w.Ping(cursor) != nil {
+					return
+				}
+				select {
+				case <-next:
+				case <-r.Context().Done():
+					return
+				}
 			}
-			select {
-			case <-next:
-			case <-r.Context().Done():
-				return
-			}
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server/", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}))
-	server.EnableHTTP2 = true
-	server.Config.WriteTimeout = 200 * time.Millisecond
-	server.StartTLS()
-	defer server.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := server.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.ProtoMajor != 2 || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("X-Accel-Buffering") != "no" {
-		t.Errorf("%s, headers %v", resp.Proto, resp.Header)
-	}
-	lines := bufio.NewScanner(resp.Body)
-	readPing := func(id string) {
-		t.Helper()
-		for _, want := range []string{"id: " + id, "event: ping", "data: 1", ""} {
-			if !lines.Scan() || lines.Text() != want {
-				t.Fatalf("read %q (%v), want %q", lines.Text(), lines.Err(), want)
-			}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	readPing("1")
-	<-time.After(500 * time.Millisecond) // both deadlines pass; there is no clock to move between two processes
-	next <- struct{}{}
-	readPing("2")
+		defer func() { _ = resp.Body.Close() }()
+		if resp.ProtoMajor != 2 || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("X-Accel-Buffering") != "no" {
+			t.Errorf("%s, headers %v", resp.Proto, resp.Header)
+		}
+		lines := bufio.NewScanner(resp.Body)
+		wantPing(t, lines, "1")
+		<-time.After(time.Hour) // all deadlines pass
+		next <- struct{}{}
+		wantPing(t, lines, "2")
+	})
 }
+
+// serve serves HTTP/2 to the client that it returns, as the program does: with a bound for answers that are no streams.
+func serve(t *testing.T, handler http.HandlerFunc) *http.Client {
+	t.Helper()
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: handler, Protocols: &protocols, WriteTimeout: time.Minute}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	transport := &http.Transport{Protocols: &protocols, DialContext: listener.dial}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+		<-ended
+	})
+	return &http.Client{Transport: transport}
+}
+
+func wantPing(t *testing.T, lines *bufio.Scanner, id string) {
+	t.Helper()
+	for _, want := range []string{"id: " + id, "event: ping", "data: 1", ""} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("read %q (%v), want %q", lines.Text(), lines.Err(), want)
+		}
+	}
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestDeadlineIsTenSeconds(t *testing.T) {
 	t.Parallel()
