@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// lockTries is how often the lock of the program is tried: a process that another part of this one starts at that moment
+// holds whatever was open here until it runs its program.
+const lockTries = 20
+
 // pollInterval is how often a lock or a file is looked at that nobody announces.
 const pollInterval = 5 * time.Millisecond
 
@@ -28,6 +32,10 @@ func lockProgram(dir string) (*os.File, error) {
 		return nil, err
 	}
 	ok, err := tryLock(f)
+	for n := 1; err == nil && !ok && n < lockTries; n++ {
+		time.Sleep(pollInterval)
+		ok, err = tryLock(f)
+	}
 	if err == nil && !ok {
 		pid := make([]byte, 20)
 		n, _ := f.ReadAt(pid, 0)
