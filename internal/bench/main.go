@@ -32,6 +32,7 @@ type options struct {
 	due      int           // entries that a sweep moves; as many more are fresh
 	sections []string
 	verbose  bool
+	sync     bool // bring everything to the disks before a measurement that would meet it
 }
 
 func main() {
@@ -53,6 +54,7 @@ func main() {
 	flag.IntVar(&o.due, "due", 1_000_000, "entries that a sweep moves; as many more are fresh")
 	flag.BoolVar(&o.verbose, "v", false, "show what the server logs")
 	flag.Parse()
+	o.sync = true
 	if *only != "" {
 		o.sections = strings.Split(*only, ",")
 	}

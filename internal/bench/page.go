@@ -115,7 +115,9 @@ func measureDeletion(ctx context.Context, s *site, o options) ([]result, error) 
 	if err != nil {
 		return nil, err
 	}
-	syscall.Sync() // filling has left hundreds of megabytes to the kernel; deleting is measured, not that
+	if o.sync { // filling has left hundreds of megabytes to the kernel; deleting is measured, not that
+		syscall.Sync()
+	}
 	var calm, waits [2][]time.Duration
 	if err := s.bystanders(ctx, &calm, func(ctx context.Context) error { return rest(ctx, o.duration) }); err != nil {
 		return nil, err

@@ -120,8 +120,20 @@ func (s *site) makeUsers(ctx context.Context) error {
 	return nil
 }
 
-// startProgram runs the program as a process of its own with every limit lifted.
-func (s *site) startProgram(ctx context.Context) error {
+// startProgram runs the program. A port that was free may be another process's by then: it is given other ones.
+func (s *site) startProgram(ctx context.Context) (err error) {
+	for range 5 {
+		if err = s.tryProgram(ctx); !errors.Is(err, errEnded) {
+			break
+		}
+	}
+	return err
+}
+
+var errEnded = errors.New("the program ended before it was ready; -v shows what it says")
+
+// tryProgram runs the program as a process of its own with every limit lifted.
+func (s *site) tryProgram(ctx context.Context) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
@@ -161,7 +173,7 @@ func (s *site) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-s.exited:
-			return errors.New("the program ended before it was ready; -v shows what it says")
+			return errEnded
 		case <-ctx.Done():
 			return fmt.Errorf("the program is not ready: %w", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
