@@ -75,7 +75,7 @@ func TestWhatStaysAsItIsCostsItsOwnerNoBatch(t *testing.T) {
 	if _, err := tx.Exec(w.ctx, "SELECT FROM work_log_stats WHERE owner_id = $1 FOR UPDATE", w.ann.ID); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
 	if r, err := w.sweeper.Run(ctx, retention.Options{}); err != nil || r.State != store.SweepDone {
 		t.Errorf("while the owner is locked: %s, %q, %v", r.State, r.Error, err)
