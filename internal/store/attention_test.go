@@ -13,7 +13,7 @@ import (
 
 // at is a moment of the tests of this file.
 func at(n int) time.Time {
-	return time.Now().UTC().Truncate(time.Hour).Add(time.Duration(n) * time.Second)
+	return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Second)
 }
 
 // say writes one write at a moment and fails the test if it can not.

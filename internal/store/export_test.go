@@ -38,3 +38,6 @@ func (s *Store) PlansOfDashboard(ctx context.Context, r rollup.Range, at time.Ti
 	}
 	return plans, nil
 }
+
+// WriterConnections is how many connections the write path has opened so far.
+func (s *Store) WriterConnections() int64 { return s.writer.Stat().NewConnsCount() }
