@@ -154,7 +154,11 @@ func TestIdleStreamOutlivesItsWriteDeadlineOverHTTP2(t *testing.T) {
 		lines := bufio.NewScanner(resp.Body)
 		wantPing(t, lines, "1")
 		<-time.After(time.Hour) // all deadlines pass
-		next <- struct{}{}
+		select {
+		case next <- struct{}{}:
+		case <-time.After(time.Minute):
+			t.Fatal("the stream has ended")
+		}
 		wantPing(t, lines, "2")
 	})
 }
