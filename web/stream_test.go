@@ -76,7 +76,7 @@ type listener struct {
 // listen opens a stream with the cookie of x. Headers are given as name, value.
 func (x *liveSite) listen(path string, headers ...string) *listener {
 	x.Helper()
-	ctx, cancel := context.WithTimeout(x.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(x.ctx, time.Minute)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, x.http.URL+path, nil)
 	if err != nil {
 		x.Fatal(err)
@@ -127,6 +127,19 @@ func (l *listener) want(name string) event {
 	e := l.next()
 	if e.name != name {
 		l.t.Fatalf("the next event is %+v, want %s", e, name)
+	}
+	return e
+}
+
+// log reads the next event of the entries. How the conversations stand is told when there is time, also in between.
+func (l *listener) log() event {
+	l.t.Helper()
+	e := l.next()
+	for e.name == "threads" {
+		e = l.next()
+	}
+	if e.name != "log" {
+		l.t.Fatalf("the next event is %+v, want a log", e)
 	}
 	return e
 }
@@ -342,7 +355,7 @@ func TestShutdownEndsHundredsOfStreamsAtOnce(t *testing.T) {
 			}
 		}
 	}
-	if took := time.Since(began); took > 5*time.Second { // the machine may be busy; without RegisterOnShutdown it never ends
+	if took := time.Since(began); took > 20*time.Second { // the machine may be busy; without RegisterOnShutdown it never ends
 		t.Errorf("the shutdown took %v", took)
 	}
 	if ended != streams {
@@ -357,11 +370,11 @@ func TestFilteredStreamTellsWhatNoLongerMatches(t *testing.T) {
 	l := x.listen("/stream?after=1&status=working")
 	l.want("hello")
 	x.news(worklog.Draft{Title: "other", Status: worklog.StatusWorking})
-	if e := l.want("log"); e.id != "2" || strings.Contains(e.data, "data-gone") {
+	if e := l.log(); e.id != "2" || strings.Contains(e.data, "data-gone") {
 		t.Errorf("what matches: %+v", e)
 	}
 	x.news(worklog.Draft{Title: "npm test", Key: "k", Status: worklog.StatusSuccess})
-	if e := l.want("log"); e.id != "3" || !strings.Contains(e.data, "data-gone") || strings.Contains(e.data, "npm test") {
+	if e := l.log(); e.id != "3" || !strings.Contains(e.data, "data-gone") || strings.Contains(e.data, "npm test") {
 		t.Errorf("what matches no longer: %+v", e)
 	}
 }
