@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -100,8 +101,24 @@ func TestAnOpenDashboardSaysWhenTheDiskIsNearlyFull(t *testing.T) {
 	l.want("hello")
 	scarce.Store(true)
 	x.tick()
-	if e := l.want("board"); !strings.Contains(e.data, "The disk is nearly full: 4.5 % is free") {
-		t.Errorf("the dashboard is told %s", e.data)
+	l.board("The disk is nearly full: 4.5 % is free")
+}
+
+// board reads changes of the dashboard until all of what is wanted has come, and returns them. A look may see half of it.
+func (l *listener) board(wanted ...string) (told []event) {
+	l.t.Helper()
+	for all := ""; ; {
+		e := l.next()
+		if e.name == "ping" {
+			continue
+		}
+		if e.name != "board" {
+			l.t.Fatalf("%v have come and then %+v, want %q", told, e, wanted)
+		}
+		told, all = append(told, e), all+e.data
+		if !slices.ContainsFunc(wanted, func(part string) bool { return !strings.Contains(all, part) }) {
+			return told
+		}
 	}
 }
 
@@ -129,21 +146,18 @@ func TestAnOpenDashboardIsToldOnlyWhatChanges(t *testing.T) {
 	x.write(worklog.Draft{Title: "x", Tool: "Bash", Type: worklog.TypeToolCall, Status: worklog.StatusSuccess})
 	x.counted()
 	x.tick()
-	e := l.want("board")
-	if id, _ := strconv.ParseInt(e.id, 10, 64); id <= must(t, cursor) {
-		t.Errorf("the event has the id %s, the page stood at %s", e.id, cursor)
-	}
-	for part, there := range map[string]bool{"board-entries": true, "board-tools": true, "board-ledger": true, "board-sweep": false} {
-		if strings.Contains(e.data, `id="`+part+`"`) != there {
-			t.Errorf("%s is sent: %v, want %v", part, !there, there)
-		}
-	}
+	told := l.board(`id="board-entries"`, `id="board-tools"`, `id="board-ledger"`)
 	x.tick() // nothing has changed, so nothing comes before the next change
 	x.write(worklog.Draft{Title: "y", Tool: "Read", Type: worklog.TypeToolCall, Status: worklog.StatusSuccess})
 	x.counted()
 	x.tick()
-	for e := l.want("board"); !strings.Contains(e.data, "Read"); e = l.want("board") { // the look before may have seen half of it
-		if strings.Contains(e.data, `id="board-sweep"`) {
+	last := must(t, cursor)
+	for _, e := range append(told, l.board("Read")...) {
+		id := must(t, e.id)
+		if id <= last {
+			t.Errorf("the event has the id %s, the page stood at %d", e.id, last)
+		}
+		if last = id; strings.Contains(e.data, `id="board-sweep"`) {
 			t.Errorf("what has not changed is sent: %s", e.data)
 		}
 	}
@@ -236,19 +250,33 @@ func TestWhoGivesUpWaitsForNobodyElsesLook(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK rollup_entries"); err != nil {
 		t.Fatal(err)
 	}
+	quickest := time.Hour
+	for try := 0; try < 5 && quickest > time.Second; try++ { // the first is kept for five: a machine that stalls does not do so each time
+		quickest = min(quickest, o.giveUp(r))
+	}
+	if quickest > time.Second {
+		t.Errorf("who gave up after 10 ms was let go after %v", quickest)
+	}
+}
+
+// giveUp returns how long somebody who gives up after 10 ms waits behind another one's look.
+func (o *office) giveUp(r rollup.Range) time.Duration {
+	o.Helper()
 	asked := o.store.Queries()
+	looks, end := context.WithCancel(o.Context())
 	var first sync.WaitGroup
-	first.Go(func() { _, _ = o.server.boards.of(r).whole(t.Context(), o.server, r) })
+	first.Go(func() { _, _ = o.server.boards.of(r).whole(looks, o.server, r) })
+	defer first.Wait()
+	defer end()
 	o.eventually("the first asks", func() bool { return o.store.Queries() > asked })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(o.Context(), 10*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, _, err = o.server.boards.of(r).after(ctx, o.server, r, 0)
-	if waited := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || waited > time.Second {
-		t.Errorf("who gave up after 10 ms was let go after %v: %v", waited, err)
+	_, _, err := o.server.boards.of(r).after(ctx, o.server, r, 0)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		o.Errorf("who gave up was told %v", err)
 	}
-	_ = conn.Close(context.Background())
-	first.Wait()
+	return time.Since(began)
 }
 
 func TestNobodyAsksWhileNobodyLooks(t *testing.T) {
