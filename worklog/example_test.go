@@ -85,7 +85,7 @@ func ExampleWithBuffer() {
 	client := worklog.New(server.URL, "wlg_...", worklog.WithBuffer(1000))
 	_ = client.Info(context.Background(), "hello")
 
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := client.Close(ctx); err != nil {
 		fmt.Println(err)
