@@ -20,8 +20,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browserTimeout bounds everything that one test does with a page.
-const browserTimeout = 3 * time.Minute
+// browserTimeout bounds everything that one test does with a page; some look at dozens of them, in both themes.
+const browserTimeout = 10 * time.Minute
 
 // chromium is the one browser of a test process.
 type chromium struct {
@@ -48,6 +48,7 @@ func startChromium() (*chromium, error) {
 		chromedp.NoSandbox, // it does not work as root, and the pages are our own
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("allow-pre-commit-input", true), // else a click on a page that is not painted yet is lost
 		chromedp.WSURLReadTimeout(startTimeout),
 	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
@@ -122,6 +123,22 @@ func (a *App) SignIn(ctx context.Context, email string) {
 		if _, err := chromedp.Call(ctx, network.SetCookie, cookie); err != nil {
 			a.t.Fatalf("sign in: %v", err)
 		}
+	}
+}
+
+// Clock tells a page what time it is on the server, and has it believe no stream from then on. The page's own clock, by
+// which it knows how long it has heard nothing, goes on as it is.
+func Clock(t testing.TB, ctx context.Context, at time.Time) {
+	t.Helper()
+	script := fmt.Sprintf(`(() => {
+		const told = new CustomEvent('worklog:clock', { detail: %q });
+		if (!window.clockOfTest) document.addEventListener('worklog:clock', (event) => { if (event !== window.clockOfTest) event.stopImmediatePropagation(); }, true);
+		window.clockOfTest = told;
+		document.dispatchEvent(told);
+		return true;
+	})()`, at.UTC().Format(time.RFC3339Nano))
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err != nil {
+		t.Fatalf("tell the time: %v", err)
 	}
 }
 
