@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
@@ -56,7 +57,7 @@ func TestBrowserTellsOnEveryOpenPageWhoNeedsSomebody(t *testing.T) {
 	expect("running", "running", "▸ Running · ")
 	h.post("PermissionRequest", push)
 	expect("needs_you", "needs you", "✋ Needs you · ")
-	own.wait("the row says so, and for how long", `/asked for permission, \d+ s/.test(document.querySelector('#log-list .asks .asked')?.textContent)`)
+	own.wait("the row says so, and for how long", `/asked for permission, (\d+ m )?\d+ s/.test(document.querySelector('#log-list .asks .asked')?.textContent)`)
 	all.wait("the same row elsewhere", `document.querySelector('#log-list .asks .asked') !== null`)
 	h.post("UserPromptSubmit", `,"prompt":"Not yet"`)
 	expect("running", "running", "▸ Running · ")
@@ -77,25 +78,22 @@ func TestBrowserSaysSinceWhenThereIsNoNewsAndAsksNothing(t *testing.T) {
 	h.post("PreToolUse", push+`,"tool_use_id":"t1"`)
 	h.post("SubagentStart", `,"agent_id":"a1"`)
 	b := s.open(s.URL, s.conversation("s"))
-	b.wait("rows count up", `[...document.querySelectorAll('.dur')].every((e) => /^\d+ s$/.test(e.textContent))`)
+	b.wait("rows count up", `[...document.querySelectorAll('.dur')].every((e) => /^(\d+ m )?\d+ s$/.test(e.textContent))`)
 	b.wait("it runs", `document.title.startsWith('▸ Running · ')`)
-	later := func(minutes int) {
-		b.do(fmt.Sprintf("const now = Date.now; Date.now = () => now() + %d * 60000", minutes))
-	}
 	const asks = `performance.getEntriesByType('resource').filter((e) => !e.name.includes('/static/')).length` // an icon may come late
 	asked := eval[int](b, asks)
-	later(4)
-	b.wait("a tool that never ran here may be silent for some time", `/^4 m/.test(document.querySelector('.dur').textContent)`)
-	later(2)
-	b.wait("then the row says since when", `[...document.querySelectorAll('.row[data-silence] .dur')].filter((e) => /^no news since \d/.test(e.textContent)).length === 2`)
+	apptest.Clock(t, b.ctx, time.Now().Add(3*time.Minute))
+	b.wait("a tool that never ran here may be silent for some time", `/^[34] m/.test(document.querySelector('.dur').textContent)`)
+	apptest.Clock(t, b.ctx, time.Now().Add(6*time.Minute))
+	b.wait("then the row says since when", `[...document.querySelectorAll('.row[data-silence] .dur')].filter((e) => /^no news since .*\d:\d\d/.test(e.textContent)).length === 2`)
 	b.wait("and the tab that it is silent", `document.title.startsWith('… Silent · ')`)
 	b.wait("and the list", says+" === 'silent'")
 	if n := eval[int](b, asks); n != asked {
 		t.Errorf("the page has asked for %d more things", n-asked)
 	}
-	b.do("Date.now = () => performance.timeOrigin + performance.now()")
+	apptest.Clock(t, b.ctx, time.Now())
 	h.post("PreToolUse", push+`,"tool_use_id":"t2","agent_id":"a1"`)
-	b.wait("news of a step under it are news of the sub-agent", `/^\d+ s$/.test([...document.querySelectorAll('.row')].find((r) => /Subagent/.test(r.textContent)).querySelector('.dur').textContent)`)
+	b.wait("news of a step under it are news of the sub-agent", `/^(\d+ m )?\d+ s$/.test([...document.querySelectorAll('.row')].find((r) => /Subagent/.test(r.textContent)).querySelector('.dur').textContent)`)
 	b.wait("it runs again", `document.title.startsWith('▸ Running · ')`)
 }
 
@@ -106,7 +104,7 @@ func TestBrowserFollowsARunningStepOnItsOwnPage(t *testing.T) {
 	b := s.open(s.URL, "/logs/"+id)
 	long := strings.Repeat("a line of a long output\n", 500)
 	b.do("window.same = true; document.querySelector('#entry-whole pre').focus()")
-	b.wait("it counts up", `/^\d+ s$/.test(document.querySelector('#entry-whole .dur').textContent)`)
+	b.wait("it counts up", `/^(\d+ m )?\d+ s$/.test(document.querySelector('#entry-whole .dur').textContent)`)
 	s.write(numbered("c", 0, 3)...)
 	s.write(worklog.Draft{Title: "make all", Key: "k", Status: worklog.StatusError, Details: "it broke\n" + long})
 	b.wait("it ends in place", `document.querySelector('#entry-whole.s-error .how b')?.textContent === 'failed' && window.same`)
@@ -132,7 +130,7 @@ func TestBrowserHasOneOpinionOfSilence(t *testing.T) {
 	h.post("PreToolUse", push+`,"tool_use_id":"t2"`)
 	b := s.open(s.URL, s.conversation("s"))
 	b.wait("it runs", `document.title.startsWith('▸ Running · ') && !document.querySelector('.row[data-silence]') && `+says+` === 'running'`)
-	b.do("const now = Date.now; Date.now = () => now() + 90000")
+	apptest.Clock(t, b.ctx, time.Now().Add(90*time.Second))
 	b.wait("the row says that there is no news", `document.querySelector('.row[data-silence] .dur')?.textContent.startsWith('no news since ')`)
 	b.wait("and so do the tab and the list", `document.title.startsWith('… Silent · ') && `+says+` === 'silent'`)
 }
