@@ -202,10 +202,14 @@ func (b *tab) do(script string) {
 	eval[bool](b, "(() => { "+script+"; return true })()")
 }
 
-// wait waits until an expression is true in the page.
+// wait waits until an expression is true in the page. A page that is just being replaced has no answer yet.
 func (b *tab) wait(claim, expression string) {
 	b.t.Helper()
-	apptest.Eventually(b.t, claim+": "+expression, func() bool { return eval[bool](b, "Boolean("+expression+")") })
+	script := "(() => { try { return Boolean(" + expression + ") } catch { return false } })()"
+	apptest.Eventually(b.t, claim+": "+expression, func() bool {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script))
+		return err == nil && is
+	})
 }
 
 // state waits until the badge says so.
@@ -216,14 +220,23 @@ func (b *tab) state(want string) {
 
 func (b *tab) rows() []row {
 	b.t.Helper()
-	const script = `JSON.stringify([...document.querySelectorAll('#log-list > li')].map((li) => ({
-		ID: li.id, Rev: li.dataset.rev, Order: li.dataset.order, Status: li.className.match(/\bs-(\w+)/)?.[1] ?? '',
-		Title: li.querySelector('.title').textContent.trim().replace(/\s+/g, ' '), Open: li.querySelector('details')?.open ?? false })))`
-	var rows []row
-	if err := json.Unmarshal([]byte(eval[string](b, script)), &rows); err != nil {
+	rows, err := b.tryRows()
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	return rows
+}
+
+// tryRows is rows of a page that may just be replaced.
+func (b *tab) tryRows() (rows []row, err error) {
+	const script = `JSON.stringify([...document.querySelectorAll('#log-list > li')].map((li) => ({
+		ID: li.id, Rev: li.dataset.rev, Order: li.dataset.order, Status: li.className.match(/\bs-(\w+)/)?.[1] ?? '',
+		Title: li.querySelector('.title').textContent.trim().replace(/\s+/g, ' '), Open: li.querySelector('details')?.open ?? false })))`
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](script))
+	if err != nil {
+		return nil, err
+	}
+	return rows, json.Unmarshal([]byte(text), &rows)
 }
 
 // equalsFresh waits until the page shows what a fresh page shows: no gap, no repetition, no other order.
@@ -231,7 +244,11 @@ func (b *tab) equalsFresh() {
 	b.t.Helper()
 	var got, want []row
 	same := func() bool {
-		want, got = b.s.fresh(b.path), b.rows()
+		var err error
+		want = b.s.fresh(b.path)
+		if got, err = b.tryRows(); err != nil {
+			return false
+		}
 		for i := range got {
 			got[i].Open = false
 		}
