@@ -1,6 +1,7 @@
 package livetest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -55,19 +56,28 @@ func TestBrowserPausedTabResumesWhenItIsLookedAt(t *testing.T) {
 	first.equalsFresh()
 }
 
+// streamEnded waits until the server has noticed that a stream's page is gone. The site is the test's own: so is its log.
+func (s *site) streamEnded() {
+	s.t.Helper()
+	apptest.Eventually(s.t, "a stream has ended", func() bool { return strings.Contains(s.Logs(), `"msg":"stream ended"`) })
+}
+
 func TestBrowserEvictionThatWasNotHeardIsRepeated(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newOwnSite(t)
 	s.write(numbered("c", 0, 1)...)
 	first := s.open(s.proxy.url, "/")
 	s.proxy.set(refuse) // the network is away while the others open
+	s.streamEnded()
 	others := []*tab{first.another("/"), first.another("/"), first.another("/")}
 	s.proxy.set(pass)
 	first.do("dispatchEvent(new Event('online'))")
-	first.state("live") // its place was free: it is the newest now, and the oldest of the others goes
-	others[0].state("paused")
-	others[1].state("live")
-	others[2].state("live")
+	others[0].state("paused") // the first's place was free: it is the newest now, and the oldest of the others goes
+	s.write(worklog.Draft{Title: "and on"})
+	for _, b := range []*tab{others[1], others[2], first} {
+		b.equalsFresh()
+		b.state("live")
+	}
 }
 
 // A browser has six connections to a server over HTTP/1.1: without the cap the seventh page would not load.
@@ -95,15 +105,18 @@ func TestBrowserSevenTabsLeaveRoomForPagesAndForms(t *testing.T) {
 
 func TestBrowserClosedTabFreesItsPlace(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newOwnSite(t)
 	s.write(numbered("c", 0, 1)...)
 	first := s.open(s.URL, "/")
 	second, third := first.another("/"), first.another("/")
 	if err := chromedp.Do(third.ctx, chromedp.Navigate(s.URL+"/settings")); err != nil {
 		t.Fatal(err)
 	}
+	s.streamEnded()
 	fourth := first.another("/")
+	s.write(worklog.Draft{Title: "and on"}) // whoever was sent away has heard that before
 	for _, b := range []*tab{first, second, fourth} {
+		b.equalsFresh()
 		b.state("live")
 	}
 }
