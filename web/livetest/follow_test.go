@@ -112,6 +112,7 @@ func TestBrowserKeepsTheListBounded(t *testing.T) {
 		t.Errorf("%d rows are kept, want 300 at most", n)
 	}
 	trimmed := b.rows()
+	b.wait("the link is a live one", "document.querySelector('#older a')['htmx-internal-data']?.initHash")
 	b.do("document.querySelector('#older a').click()")
 	b.wait("older ones come back", fmt.Sprintf("document.querySelectorAll('#log-list > li').length > %d", len(trimmed)))
 	rows := b.rows()
