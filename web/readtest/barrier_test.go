@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
@@ -70,8 +71,7 @@ func TestBrowserFindsNoBarrierInWhatAgentsDoAndPrint(t *testing.T) {
 				r.open(path)
 				r.do("for (const d of document.querySelectorAll('.row details')) d.open = true")
 				if later == "silent" {
-					r.wait("the page knows what time it is on the server", "!document.getElementById('live') || document.getElementById('live-status')?.dataset.state === 'live'")
-					r.do("const now = Date.now; Date.now = () => now() + 20 * 60000")
+					apptest.Clock(t, r.ctx, time.Now().Add(20*time.Minute))
 					r.wait("what runs is silent", "[...document.querySelectorAll('.row.s-working:not(.asks)')].every((e) => 'silence' in e.dataset) && !document.querySelector('.threads .is-running')")
 				}
 				apptest.Accessible(t, r.ctx)
