@@ -39,7 +39,7 @@ func TestBrowserFitsAdminPagesAndFindsNoBarrierInThem(t *testing.T) {
 	r, user := newOffice(t)
 	r.open(user + "/entries")
 	r.typed("reason", "looking at the widest entries"+kb.Enter)
-	r.wait("it is open", "document.querySelector('.rows .row')")
+	r.arrive("it is open", "document.querySelector('.rows .row')")
 	paths := []string{
 		"/admin/users", "/admin/users/new", user, user + "/erase", user + "/entries", "/admin/tokens", "/admin/holds", "/admin/audit", "/admin/retention?dry=true", "/settings/data",
 	}
@@ -74,9 +74,9 @@ func TestBrowserErasesByKeysAndWithoutScripts(t *testing.T) {
 	r.open(user + "/erase")
 	address := eval[string](r, "document.querySelector('main b').textContent.trim()")
 	r.typed("reason", "request 12"+kb.Tab+"somebody@else.example"+kb.Enter)
-	r.wait("it is refused", "document.querySelector('[role=alert]')")
+	r.arrive("it is refused", "document.querySelector('[role=alert]')")
 	r.typed("confirm", address+kb.Enter)
-	r.wait("the name is gone", "/^erased user \\d+$/.test(document.querySelector('h1').textContent.trim())")
+	r.arrive("the name is gone", "/^erased user \\d+$/.test(document.querySelector('h1').textContent.trim())")
 	apptest.Eventually(t, "everything is erased", func() bool {
 		r.open(user)
 		return eval[bool](r, "document.querySelector('.head .facts').textContent.startsWith('erased')")

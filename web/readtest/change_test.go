@@ -3,8 +3,12 @@ package readtest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/worklogdev/worklog/internal/apptest"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 // click clicks what a selector finds, as a mouse does.
@@ -21,7 +25,7 @@ func (r *reader) choose(button string) {
 	r.click(".menu summary")
 	r.do("window.before = true")
 	r.click(".menu " + button)
-	r.wait("the page comes again", "!window.before && document.querySelector('.menu:not([open])')")
+	r.arrive("the page comes again", "!window.before && document.querySelector('.menu:not([open])')")
 }
 
 func TestBrowserChangesAConversationByItsMenu(t *testing.T) {
@@ -46,19 +50,21 @@ func TestBrowserChangesAConversationByItsMenu(t *testing.T) {
 	r.expect("document.querySelectorAll('.teamnote').length", "1")
 	r.click(".menu summary")
 	r.click(".menu a.danger")
-	r.wait("it asks first", fmt.Sprintf("location.pathname === '%s/delete'", path))
+	r.arrive("it asks first", fmt.Sprintf("location.pathname === '%s/delete'", path))
 	r.click("main form button.danger")
-	r.wait("the activity says what was deleted", `location.pathname === '/' && document.querySelector('#log-list .title').textContent.includes('"A better name" deleted')`)
+	r.arrive("the activity says what was deleted", `location.pathname === '/' && document.querySelector('#log-list .title').textContent.includes('"A better name" deleted')`)
 	r.expect("document.querySelectorAll('#threads a').length", "0")
 }
 
 func TestBrowserTellsTheDayAnewAfterMidnight(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, steps(1)...)
+	y, m, d := time.Now().AddDate(0, 0, -2).Date()
+	noon := time.Date(y, m, d, 12, 0, 0, 0, time.Local) // whenever this runs: midnight does not come unasked
+	r := newReader(t, worklog.Draft{Title: "step", LoggedAt: &noon})
 	r.open("/")
+	apptest.Clock(t, r.ctx, noon.Add(time.Hour))
 	r.wait("it was written today", "document.querySelector('#log-list [data-day]').dataset.day === 'Today'")
-	// A day later by the server's clock, which the page is not told anew.
-	r.do(`document.addEventListener('worklog:clock', (event) => event.stopImmediatePropagation(), true); const now = Date.now; Date.now = () => now() + 24 * 3600000`)
+	apptest.Clock(t, r.ctx, noon.Add(25*time.Hour))
 	r.wait("yesterday, a day later", "document.querySelector('#log-list [data-day]').dataset.day === 'Yesterday'")
 	r.wait("and not now", "!/now| m/.test(document.querySelector('#log-list .at time').textContent)")
 }

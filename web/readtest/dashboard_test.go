@@ -56,9 +56,8 @@ func TestBrowserSeesTheDashboardMove(t *testing.T) {
 	drafts := used(10)
 	r.write(drafts...)
 	r.shown(len(drafts))
-	r.expect("document.querySelector('#board-entries .none')", "null")
-	r.expect("document.querySelectorAll('.bars .hit').length > 0", "true")
-	r.expect("[...document.querySelectorAll('#board-tools tbody th')].map((th) => th.textContent.trim()).includes('Bash')", "true")
+	r.wait("and shown as bars", "!document.querySelector('#board-entries .none') && document.querySelectorAll('.bars .hit').length > 0") // a look may see half of it
+	r.wait("and by their tools", "[...document.querySelectorAll('#board-tools tbody th')].map((th) => th.textContent.trim()).includes('Bash')")
 	r.expect("stays.isConnected", "true") // what does not change is left alone
 	r.do("document.getElementById('board-entries-table').click(); document.getElementById('board-entries-table').focus()")
 	r.write(worklog.Draft{Title: "one more"}, worklog.Draft{Title: "on", Status: worklog.StatusSuccess, Key: "k"})
@@ -97,7 +96,7 @@ func TestBrowserReadsTheDashboardEverywhere(t *testing.T) {
 	r.expect("document.querySelector('.bars path.b-success').checkVisibility()", "true")
 	r.expect("document.getElementById('live-status').checkVisibility()", "false")
 	r.do("document.querySelector('.tabs a[href=\"/admin?range=7d\"]').click()")
-	r.wait("ranges are links", "location.search === '?range=7d' && document.querySelector('.tabs [aria-current]').textContent === '7 d'")
+	r.arrive("ranges are links", "location.search === '?range=7d' && document.querySelector('.tabs [aria-current]').textContent === '7 d'")
 }
 
 func TestTheWindowOfProgramsIsTheDashboards(t *testing.T) {

@@ -130,6 +130,12 @@ func (r *reader) wait(claim, expression string) {
 	})
 }
 
+// arrive is wait for what is on the next page, once all of that is there: what is clicked or typed then is not lost.
+func (r *reader) arrive(claim, expression string) {
+	r.t.Helper()
+	r.wait(claim, "document.readyState === 'complete' && ("+expression+")")
+}
+
 func (r *reader) expect(expression, want string) {
 	r.t.Helper()
 	if got := eval[string](r, "String("+expression+")"); got != want {

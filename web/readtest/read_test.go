@@ -1,6 +1,7 @@
 package readtest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -48,12 +49,20 @@ func TestBrowserTellsTimesAsTheReaderCountsThem(t *testing.T) {
 	r.write(worklog.Draft{Title: "past", LoggedAt: &past, Conversation: "c"}, worklog.Draft{Title: "child", Parent: "k", Key: "k2", Conversation: "c"},
 		worklog.Draft{Title: "running", Key: "k", Status: worklog.StatusWorking, StartedAt: &start, Conversation: "c"}, worklog.Draft{Title: "grandchild", Parent: "k2", Conversation: "c"})
 	r.open(r.conversation())
-	r.wait("a running step counts", "/^2 h 0\\d m$/.test(document.querySelector('.s-working .dur').textContent)")
-	r.do("document.querySelector('.s-working .dur').dataset.started = new Date().toISOString()")
-	r.wait("it counts on", "/^[1-9]\\d* s$/.test(document.querySelector('.s-working .dur').textContent)")
+	last := eval[string](r, "[...document.querySelectorAll('#log-list .at time')].at(-1).dateTime")
+	at, err := time.Parse(time.RFC3339, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apptest.Clock(t, r.ctx, at)
+	r.do("document.dispatchEvent(new Event('visibilitychange'))") // it tells the times at once
 	r.expect("[...document.querySelectorAll('#log-list .at time')].at(-1).textContent", "now")
 	r.expect("document.querySelectorAll('[data-day]').length", "2")
 	r.expect("[...document.querySelectorAll('[data-day]')].at(-1).dataset.day", "Today")
+	r.wait("a running step counts", "/^2 h 0\\d m$/.test(document.querySelector('.s-working .dur').textContent)")
+	r.do(fmt.Sprintf("document.querySelector('.s-working .dur').dataset.started = %q", last))
+	apptest.Clock(t, r.ctx, at)
+	r.wait("it counts on", "/^[1-9]\\d* s$/.test(document.querySelector('.s-working .dur').textContent)")
 	r.expect("document.querySelector('#log-list .at time').title.length > 10", "true")
 	r.expect("document.querySelector('[data-depth]').dataset.depth + document.querySelector('[data-depth] .title').textContent.trim()", "2grandchild")
 }
@@ -76,6 +85,7 @@ func TestBrowserLoadsOlderEntriesInPlace(t *testing.T) {
 		r.open(path)
 		r.expect("document.querySelectorAll('#log-list .row').length", "100")
 		for _, n := range []string{"200", "250"} {
+			r.wait("the link is a live one", "document.querySelector('#older a')['htmx-internal-data']?.initHash")
 			r.do("window.mark = document.querySelector('#log-list .row'); window.top0 = mark.getBoundingClientRect().top; document.querySelector('#older a').click()")
 			r.wait("older rows join", "document.querySelectorAll('#log-list .row').length === "+n)
 			r.expect("Math.abs(mark.getBoundingClientRect().top - top0) < 2", "true")
@@ -106,14 +116,12 @@ func TestBrowserFollowsTheThemeOfTheSystemAndTheSwitch(t *testing.T) {
 	r.open("/")
 	r.expect(ground, "rgb(21, 21, 20)")
 	r.theme("light")
-	r.expect(ground, "rgb(251, 251, 250)")
+	r.wait("it becomes light", ground+" === 'rgb(251, 251, 250)'")
 	r.do("document.querySelector('.side .theme button[value=dark]').click()")
 	r.expect(ground, "rgb(21, 21, 20)")
-	kept := func() bool {
-		r.open("/unfiled")
-		return eval[string](r, ground) == "rgb(21, 21, 20)"
-	}
-	apptest.Eventually(t, "the next page is dark too", kept)
+	r.wait("the choice is kept", "performance.getEntriesByType('resource').some((e) => e.name.endsWith('/theme') && e.responseEnd > 0)") // who leaves before that ends the request
+	r.open("/unfiled")
+	r.expect(ground, "rgb(21, 21, 20)") // on the next page, too
 	r.do("document.querySelector('.side .theme button[value=system]').click()")
 	r.expect(ground, "rgb(251, 251, 250)")
 }
@@ -130,9 +138,9 @@ func TestBrowserNeedsNoScriptToRead(t *testing.T) {
 	r.expect("document.getElementById('log-empty').checkVisibility()", "false")
 	r.expect("document.getElementById('live-status').checkVisibility()", "false")
 	r.do("document.querySelector('#older a').click()")
-	r.wait("the link leads on", "location.search.startsWith('?before=') && document.querySelector('#log-list .title')?.textContent.trim() === 'step 001'")
+	r.arrive("the link leads on", "location.search.startsWith('?before=') && document.querySelector('#log-list .title')?.textContent.trim() === 'step 001'")
 	r.do("document.querySelector('.side .theme button[value=dark]').click()")
-	r.wait("the switch is a form", "document.documentElement.dataset.theme === 'dark'")
+	r.arrive("the switch is a form", "document.documentElement.dataset.theme === 'dark'")
 	r.expect("location.search.startsWith('?before=')", "true")
 	r.do("document.querySelector('#filters .q').value = 'step 007'; document.getElementById('filters').requestSubmit()")
 	r.wait("so is the filter", "document.querySelectorAll('#log-list .title').length === 1")
