@@ -11,12 +11,14 @@ import (
 	"github.com/worklogdev/worklog/worklog"
 )
 
-// Hooks have a token that may write, telemetry has one for nothing else, and neither may read.
+// Hooks and imports have tokens that may write, telemetry has one for nothing else, and none may read.
 func TestDoorsOfOneRunMergeThoughEachHasATokenOfItsOwn(t *testing.T) {
 	t.Parallel()
-	for _, order := range []string{"hooks otlp", "otlp hooks"} {
+	for _, order := range []string{"hooks otlp", "otlp hooks", "hooks otlp file", "file otlp hooks", "otlp file hooks"} {
 		s := newServerWithLimit(t, 10_000)
-		tokens := map[string]string{"hooks": s.user("a@x.test", account.ScopeWrite), "otlp": s.user("a@x.test", account.ScopeOTLP)}
+		tokens := map[string]string{
+			"hooks": s.user("a@x.test", account.ScopeWrite), "otlp": s.user("a@x.test", account.ScopeOTLP), "file": s.user("a@x.test", account.ScopeWrite),
+		}
 		read := s.user("a@x.test")
 		all := ways(s.clock.now().Add(-10 * time.Second))
 		for _, name := range strings.Fields(order) {
@@ -38,6 +40,22 @@ func TestDoorsOfOneRunMergeThoughEachHasATokenOfItsOwn(t *testing.T) {
 		if shown["s/t1"] != want || len(shown) != 6 || prompts != 2 || replies != 2 {
 			t.Errorf("%s: %d prompts, %d replies of %v", order, prompts, replies, shown)
 		}
+	}
+}
+
+// A token that writes for everybody is no door of their runs.
+func TestAnImportForAnotherUserChangesOnlyWhatItsTokenWrote(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hooks, read, stranger := s.user("a@x.test", account.ScopeWrite), s.user("a@x.test"), s.user("b@x.test", account.ScopeWriteAny)
+	s.hook(hooks, "PreToolUse", bashCall)
+	receipts := must[[]worklog.Receipt](t)(s.client(stranger).Import(t.Context(), false,
+		worklog.Draft{Title: "x", Key: "s/t1", Status: worklog.StatusError, User: "a@x.test"}, worklog.Draft{Title: "y", Key: "new", User: "a@x.test"}))
+	if receipts[0].Outcome != worklog.OutcomeInvalid || receipts[1].Outcome != worklog.OutcomeStored {
+		t.Errorf("%+v", receipts)
+	}
+	if e := s.byKey(read)["s/t1"]; e.Status != worklog.StatusWorking {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -186,7 +186,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 			x.imported = false
 		}
 		x.write.Facts.AskedAt, x.write.Facts.AnsweredAt, x.write.Move = m.AskedAt, m.AnsweredAt, m.Move
-		x.write.OwnOnly = x.write.OwnOnly && !m.Agent
+		x.write.OwnOnly = x.write.OwnOnly && !m.Agent && !(m.Import && owner.ID == p.User.ID)
 		if x.imported {
 			imports++
 		}
