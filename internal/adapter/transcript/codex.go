@@ -160,7 +160,7 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 		switch {
 		case p.Role == "assistant":
 			c.words(agent.KindReply, "item", text, at, replaced)
-		case p.Role == "user" && !strings.HasPrefix(strings.TrimSpace(text), "<"): // in <...> stands what Codex adds
+		case p.Role == "user" && !injected(text) && !strings.HasPrefix(strings.TrimSpace(text), "<"): // an event has words of a user that begin so
 			c.words(agent.KindPrompt, "item", text, at, replaced)
 		default:
 			c.skip("message of " + p.Role)
@@ -189,6 +189,17 @@ func (c *codex) item(p codexPayload, at time.Time, replaced bool) {
 	default:
 		c.skip(p.Type)
 	}
+}
+
+// injected reports whether Codex has written a text in its user's place: instructions from files, the state of the machine.
+func injected(text string) bool {
+	text = strings.TrimSpace(text)
+	for _, head := range []string{"# AGENTS.md instructions for ", "<environment_context>", "<user_instructions>"} {
+		if strings.HasPrefix(text, head) {
+			return true
+		}
+	}
+	return strings.HasPrefix(text, "# AGENTS.md instructions") && strings.Contains(text, "\n<INSTRUCTIONS>")
 }
 
 // search is a search of the web, which is told as a whole. An event may have told of it already.

@@ -63,6 +63,10 @@ func (c *codex) event(p codexPayload, at time.Time, replaced bool) {
 		c.session, c.dir, c.model = orElse(p.SessionID, c.session), orElse(p.Dir, c.dir), orElse(p.Model, c.model)
 		c.skip(p.Type)
 	case "user_message":
+		if injected(p.Message) {
+			c.skip("message of user")
+			return
+		}
 		c.words(agent.KindPrompt, "event", p.Message, at, replaced)
 	case "agent_message":
 		c.words(agent.KindReply, "event", p.Message, at, replaced)

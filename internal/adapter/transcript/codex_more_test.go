@@ -45,3 +45,28 @@ func TestWebSearchesAreRows(t *testing.T) {
 	}
 	cuts(t, Codex, text[bytes.LastIndex(text, []byte(`{"timestamp":"2026-05-01T10:00:03Z"`)):])
 }
+
+// Instructions, the state of the machine and news of other threads stand among the words of the user.
+func TestWhatCodexWritesInAUsersPlaceIsNoPrompt(t *testing.T) {
+	t.Parallel()
+	said := func(text string) string {
+		return `"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"` + text + `"}]}`
+	}
+	event := func(text string) string { return `"type":"event_msg","payload":{"type":"user_message","message":"` + text + `"}` }
+	instructions, state := `# AGENTS.md instructions for /repo\n\n<INSTRUCTIONS>\nKeep changes small.\n</INSTRUCTIONS>`, `<environment_context>\n  <cwd>/repo</cwd>\n</environment_context>`
+	r := parse(t, New(Codex, Options{Now: now()}), rollout(`"type":"session_meta","payload":{"id":"th"}`,
+		said(instructions), said(instructions+`\n`+state), said(`# AGENTS.md instructions\n\n<INSTRUCTIONS>\nx\n</INSTRUCTIONS>`), said(state), said(`<skill>\n<name>x</name>`),
+		event(instructions), event(state), event(`<user_instructions>\nx\n</user_instructions>`),
+		said("Fix the login"), event("Fix the login"), event("<b> is bold, make it plain"), event("# AGENTS.md instructions are unclear, rewrite them"),
+	))
+	titles := map[string]bool{}
+	for _, d := range r.byKey() {
+		titles[d.Title] = true
+	}
+	if len(titles) != 3 || !titles["Prompt: Fix the login"] || !titles["Prompt: <b> is bold, make it plain"] || !titles["Prompt: # AGENTS.md instructions are unclear, rewrite them"] {
+		t.Errorf("%v, skipped %v", titles, r.skipped)
+	}
+	if first := r.rows[0].Draft; first.ConversationTitle != "Fix the login" {
+		t.Errorf("the conversation is called %q", first.ConversationTitle)
+	}
+}
