@@ -13,6 +13,9 @@ import (
 // tag finds what Claude Code writes into a person's words: the name of a command, or what a command has printed.
 var tag = regexp.MustCompile(`(?s)<(command-name|command-args|bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|task-notification)>(.*?)</`)
 
+// tagged finds texts that begin with such a tag, or with one that says less than those behind it.
+var tagged = regexp.MustCompile(`(?s)^\s*(?:<command-message>.*?</command-message>\s*)?<(?:command-name|command-args|bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|task-notification)>`)
+
 func (c *claude) user(l *claudeLine) {
 	_, list := c.blocks(l)
 	results := 0
@@ -165,6 +168,8 @@ func (c *claude) system(l *claudeLine) {
 		c.put(l, d)
 	case strings.TrimSpace(content) == "" || l.Meta:
 		c.skip("system " + l.Subtype)
+	case !tagged.MatchString(content): // a word of the program to its user
+		c.put(l, worklog.Draft{Title: agent.FirstLine(content, worklog.MaxTitleChars), Details: content, Key: key})
 	default:
 		c.words(l, content)
 	}

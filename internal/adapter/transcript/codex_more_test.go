@@ -52,7 +52,9 @@ func TestWhatCodexWritesInAUsersPlaceIsNoPrompt(t *testing.T) {
 	said := func(text string) string {
 		return `"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"` + text + `"}]}`
 	}
-	event := func(text string) string { return `"type":"event_msg","payload":{"type":"user_message","message":"` + text + `"}` }
+	event := func(text string) string {
+		return `"type":"event_msg","payload":{"type":"user_message","message":"` + text + `"}`
+	}
 	instructions, state := `# AGENTS.md instructions for /repo\n\n<INSTRUCTIONS>\nKeep changes small.\n</INSTRUCTIONS>`, `<environment_context>\n  <cwd>/repo</cwd>\n</environment_context>`
 	r := parse(t, New(Codex, Options{Now: now()}), rollout(`"type":"session_meta","payload":{"id":"th"}`,
 		said(instructions), said(instructions+`\n`+state), said(`# AGENTS.md instructions\n\n<INSTRUCTIONS>\nx\n</INSTRUCTIONS>`), said(state), said(`<skill>\n<name>x</name>`),
