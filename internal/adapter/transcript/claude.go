@@ -284,13 +284,14 @@ func (c *claude) result(l *claudeLine, b claudeBlock, i int, alone bool) {
 
 // endingOf reads how a caller says that its sub-agent has ended; false while it works in the background.
 func endingOf(status string, failed bool) (ending, bool) {
+	end, said := ends()[status]
 	switch {
 	case status == "async_launched":
 		return ending{}, false
-	case failed, status == "failed", status == "error":
+	case failed:
 		return ending{status: worklog.StatusError}, true
-	case status == "killed", status == "cancelled", status == "interrupted":
-		return ending{status: worklog.StatusWarning}, true
+	case said:
+		return ending{status: end}, true
 	}
 	return ending{status: worklog.StatusSuccess}, true
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // tag finds what Claude Code writes into a person's words: the name of a command, or what a command has printed.
-var tag = regexp.MustCompile(`(?s)<(command-name|command-args|bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|task-notification)>(.*?)</`)
+var tag = regexp.MustCompile(`(?s)<(command-name|command-args|bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr)>(.*?)</`)
 
 // tagged finds texts that begin with such a tag, or with one that says less than those behind it.
 var tagged = regexp.MustCompile(`(?s)^\s*(?:<command-message>.*?</command-message>\s*)?<(?:command-name|command-args|bash-input|bash-stdout|bash-stderr|local-command-stdout|local-command-stderr|task-notification)>`)
@@ -40,6 +40,10 @@ func (c *claude) user(l *claudeLine) {
 
 // words are what a person has written, or what Claude Code writes in their place.
 func (c *claude) words(l *claudeLine, text string) {
+	if n, ok := notificationOf(text); ok {
+		c.notified(l, n)
+		return
+	}
 	said := map[string]string{}
 	if strings.HasPrefix(strings.TrimSpace(text), "<") {
 		for _, m := range tag.FindAllStringSubmatch(text, -1) {
@@ -57,8 +61,6 @@ func (c *claude) words(l *claudeLine, text string) {
 		c.put(l, worklog.Draft{Title: "! " + said["bash-input"], Details: said["bash-input"], Key: key, Type: worklog.TypeToolCall, Tool: "Bash"})
 	case output != "":
 		c.put(l, worklog.Draft{Title: "Output: " + output, Details: output, Key: key})
-	case said["task-notification"] != "":
-		c.put(l, worklog.Draft{Title: "A background task has news", Details: said["task-notification"], Key: key})
 	case len(said) > 0:
 		c.skip("empty output")
 	case strings.HasPrefix(text, "[Request interrupted by user"):
@@ -99,6 +101,9 @@ func (c *claude) queueOperation(l *claudeLine) {
 	case "enqueue":
 		if text := agent.Output(l.Content); strings.TrimSpace(text) != "" {
 			q.waiting = append(q.waiting, text)
+			if n, ok := notificationOf(text); ok { // nobody takes it from the queue when the session ends before
+				c.agentEnded(l, n)
+			}
 		}
 	case "remove", "dequeue":
 		if len(q.waiting) > 0 {
