@@ -28,8 +28,9 @@ type Ask struct {
 	// Told: its entry is stored even if one of the running steps turns out to be what asks.
 	Told bool
 
-	session, parent, tool string
-	input                 any
+	session, parent string
+	tool            string // cut as those of entries are
+	input           any
 }
 
 // Conversation is the key of the conversation that the question belongs to.
@@ -80,7 +81,7 @@ func (e *Event) permission() {
 		e.Drafts = append(e.Drafts, d)
 		return
 	}
-	e.Ask = &Ask{session: e.session(), parent: e.parent(), tool: d.Tool, input: d.Metadata["input"]}
+	e.Ask = &Ask{session: e.session(), parent: e.parent(), tool: agent.FirstLine(d.Tool, worklog.MaxToolChars), input: d.Metadata["input"]}
 	d.Key, d.Type, d.Status, d.Title = "", worklog.TypeInfo, worklog.StatusWarning, "Asks for permission: "+d.Title
 	e.Drafts = append(e.Drafts, d)
 }
@@ -102,7 +103,8 @@ func (e *Event) notification() {
 // permissionFor reads "Claude needs your permission to use Bash".
 func permissionFor(text string) (tool string, asks bool) {
 	_, rest, asks := strings.Cut(text, "permission to use ")
-	return strings.TrimRight(agent.FirstLine(rest, worklog.MaxToolChars), ".!"), asks
+	name, _, _ := strings.Cut(rest, "\n")
+	return agent.FirstLine(strings.TrimRight(name, ".! \r"), worklog.MaxToolChars), asks
 }
 
 // parent is the entry of the sub-agent that the event comes from; empty for the session's own.

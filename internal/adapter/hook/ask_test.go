@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,21 @@ func TestAQuestionFindsTheStepThatAsks(t *testing.T) {
 		}
 		if found {
 			valid(t, []worklog.Draft{{Title: d.Title, Key: d.Key, Type: d.Type, Status: d.Status, Conversation: d.Conversation, Source: "x"}})
+		}
+	}
+}
+
+func TestAQuestionFindsAStepWhoseToolHasALongName(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{worklog.MaxToolChars, worklog.MaxToolChars + 1, 100} {
+		tool := "mcp__" + strings.Repeat("x", length-5)
+		running := []worklog.Entry{step("s/t1", "Bash", "", "x"), step("s/t2", only(t, event(t, "PreToolUse", `,"tool_use_id":"t2","tool_name":"`+tool+`"`)).Tool, "", "y")}
+		for name, rest := range map[string]string{
+			"PermissionRequest": `,"tool_name":"` + tool + `","tool_input":{"command":"y"}`, "Notification": `,"message":"Claude needs your permission to use ` + tool + `."`,
+		} {
+			if d, found := event(t, name, rest).Ask.Draft(running); !found || d.Key != "s/t2" {
+				t.Errorf("%s of a tool of %d characters: %v %q", name, length, found, d.Key)
+			}
 		}
 	}
 }
