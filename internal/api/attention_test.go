@@ -158,6 +158,41 @@ func TestAQuestionOfNoStepIsTheConversations(t *testing.T) {
 	a.wants(worklog.StateRunning)
 }
 
+// by makes a call or a question that of a sub-agent.
+func by(id, rest string) string { return rest + `,"agent_id":"` + id + `"` }
+
+func TestASubAgentTakesBackItsOwnQuestionAlone(t *testing.T) {
+	t.Parallel()
+	for _, end := range []struct{ event, rest string }{
+		{"PostToolUse", bashCall}, {"PostToolUseFailure", bashCall + `,"error":"x"`}, {"PermissionDenied", bashCall}, {"SubagentStop", `,"last_assistant_message":"done"`},
+	} {
+		a := newAgent(t)
+		a.says("UserPromptSubmit", `,"prompt":"Fix it"`)
+		a.says("PermissionRequest", by("a1", question))
+		a.says("Notification", `,"message":"Claude needs your permission to use Bash"`) // it does not say who
+		a.says(end.event, by("a2", strings.Replace(end.rest, "t1", "t2", 1)))
+		a.wants(worklog.StateNeedsYou)
+		a.says(end.event, by("a1", end.rest))
+		a.wants(worklog.StateRunning)
+		a.says("PermissionRequest", question)
+		a.says(end.event, by("a1", strings.Replace(end.rest, "t1", "t3", 1)))
+		a.wants(worklog.StateNeedsYou)
+	}
+}
+
+func TestAQuestionOfTwoWaitsForTheSessionsOwnMove(t *testing.T) {
+	t.Parallel()
+	a := newAgent(t)
+	a.says("PermissionRequest", by("a1", question))
+	a.says("PermissionRequest", by("a2", question))
+	a.says("PostToolUse", by("a2", bashCall))
+	a.wants(worklog.StateNeedsYou)
+	a.says("PostToolUse", by("a1", strings.Replace(bashCall, "t1", "t2", 1)))
+	a.wants(worklog.StateNeedsYou)
+	a.says("PostToolUse", strings.Replace(bashCall, "t1", "t3", 1))
+	a.wants(worklog.StateRunning)
+}
+
 func TestAnAgentThatOnlyThinksFallsSilentWithoutANote(t *testing.T) {
 	t.Parallel()
 	a := newAgent(t)

@@ -139,7 +139,7 @@ func named(delivery string) string {
 
 // keep stores an event: first what it says, then what follows from it.
 func (d *Door) keep(ctx context.Context, p *account.Principal, m ingest.Manner, event *hook.Event) (err error) {
-	m.AskedAt, m.Move = event.AskedAt, moveOf(event)
+	m.AskedAt, m.Move = event.AskedAt, d.moveOf(event)
 	if err := event.Number(d.Find(ctx, p)); err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // moveOf is what an event says about whose move it is.
-func moveOf(e *hook.Event) store.Move {
-	m := store.Move{At: e.At(), Prompt: e.Prompt()}
+func (d *Door) moveOf(e *hook.Event) store.Move {
+	m := store.Move{At: e.At(), Prompt: e.Prompt(), By: d.ingest.Key(e.Agent())}
 	switch e.Turn {
 	case hook.TurnAgent:
 		m.Turn = store.TurnAgent
@@ -76,7 +76,7 @@ func (d *Door) ask(ctx context.Context, p *account.Principal, m ingest.Manner, e
 	if err != nil {
 		return nil, m, err
 	}
-	if e.Ask.Told && conv.AskingCount > 0 { // the step said so itself
+	if e.Ask.Told && (conv.AskingCount > 0 || conv.Turn == store.TurnAsked) { // who asks has said so
 		return e.Drafts, m, nil
 	}
 	entries := make([]worklog.Entry, len(steps))
@@ -85,7 +85,7 @@ func (d *Door) ask(ctx context.Context, p *account.Principal, m ingest.Manner, e
 	}
 	draft, found := e.Ask.Draft(entries)
 	if !found || !e.At().After(conv.PromptedAt) {
-		m.Move = store.Move{Turn: store.TurnAsked, At: e.At()}
+		m.Move = store.Move{Turn: store.TurnAsked, At: e.At(), By: d.ingest.Key(e.Agent())}
 		return e.Drafts, m, nil
 	}
 	marked := m

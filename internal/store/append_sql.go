@@ -28,7 +28,7 @@ const (
 	sqlKnownIDs = `SELECT ` + workLogColumns + `, w.details, w.details_z, ` + sqlHidden + ` FROM unnest($1::bigint[], $2::uuid[]) AS k (owner, id)
 		JOIN work_logs w ON w.owner_id = k.owner AND w.id = k.id`
 
-	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep, c.turn, c.turn_at, c.prompted_at FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
+	sqlKnownConversations = `SELECT c.owner_id, c.id, c.key, c.title, c.keep, c.turn, c.turn_at, c.prompted_at, c.asked_by FROM unnest($1::bigint[], $2::text[], $3::uuid[]) AS k (owner, key, id)
 		JOIN conversations c ON c.owner_id = k.owner AND (c.key = k.key OR c.id = k.id) WHERE c.deleted_at IS NULL`
 
 	sqlInsertConversations = `INSERT INTO conversations (owner_id, id, key, title, created_at)
@@ -38,10 +38,10 @@ const (
 		error_count = c.error_count + v.errors, last_status = v.status, last_entry_at = GREATEST(c.last_entry_at, v.at),
 		title = CASE WHEN c.title = '' THEN v.title ELSE c.title END, asking_count = c.asking_count + v.asking,
 		turn = CASE WHEN v.turn_at IS NULL THEN c.turn ELSE v.turn END, turn_at = COALESCE(v.turn_at, c.turn_at),
-		prompted_at = GREATEST(c.prompted_at, v.prompted_at)
+		asked_by = CASE WHEN v.turn_at IS NULL THEN c.asked_by ELSE v.asked_by END, prompted_at = GREATEST(c.prompted_at, v.prompted_at)
 		FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[],
-			$9::bigint[], $10::text[], $11::timestamptz[], $12::timestamptz[])
-			AS v (owner, id, entries, working, errors, status, at, title, asking, turn, turn_at, prompted_at)
+			$9::bigint[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[])
+			AS v (owner, id, entries, working, errors, status, at, title, asking, turn, turn_at, prompted_at, asked_by)
 		WHERE c.owner_id = v.owner AND c.id = v.id`
 
 	sqlInsertEntries = `INSERT INTO work_logs (owner_id, seq, rev, id, conversation_id, key, parent_key, type, status, tool, title, details,
@@ -172,7 +172,7 @@ func (p *plan) readConversations(rows pgx.Rows) error {
 		c := &conversationState{}
 		var key *string
 		var turnAt, promptedAt *time.Time
-		if err := rows.Scan(&c.owner, &c.id, &key, &c.title, &c.keep, &c.turn, &turnAt, &promptedAt); err != nil {
+		if err := rows.Scan(&c.owner, &c.id, &key, &c.title, &c.keep, &c.turn, &turnAt, &promptedAt, &c.askedBy); err != nil {
 			return err
 		}
 		c.key, c.turnAt, c.promptedAt = deref(key), deref(turnAt), deref(promptedAt)
@@ -264,14 +264,14 @@ func (p *plan) queueConversations(b *pgx.Batch) {
 	}
 	if len(touched.id) > 0 {
 		b.Queue(sqlTouchConversations, touched.owner, touched.id, touched.entries, touched.working, touched.errors, touched.status, touched.at, touched.title,
-			touched.asking, touched.turn, touched.turnAt, touched.promptedAt)
+			touched.asking, touched.turn, touched.turnAt, touched.promptedAt, touched.askedBy)
 	}
 }
 
 type conversationColumns struct {
 	owner, entries, working, errors, asking []int64
 	id                                      []pgtype.UUID
-	key, title, status, turn                []string
+	key, title, status, turn, askedBy       []string
 	at, created                             []time.Time
 	turnAt, promptedAt                      []*time.Time
 }
@@ -280,7 +280,7 @@ func (v *conversationColumns) add(c *conversationState) {
 	v.owner, v.id, v.key, v.title = append(v.owner, c.owner), append(v.id, uuidOf(c.id)), append(v.key, c.key), append(v.title, c.title)
 	v.entries, v.working, v.errors = append(v.entries, c.entries), append(v.working, c.working), append(v.errors, c.errors)
 	v.status, v.at, v.created = append(v.status, string(c.lastStatus)), append(v.at, c.lastAt), append(v.created, c.createdAt)
-	v.asking, v.turn = append(v.asking, c.asking), append(v.turn, string(c.turn))
+	v.asking, v.turn, v.askedBy = append(v.asking, c.asking), append(v.turn, string(c.turn)), append(v.askedBy, c.askedBy)
 	v.turnAt, v.promptedAt = append(v.turnAt, nullable(c.turnAt)), append(v.promptedAt, nullable(c.promptedAt))
 }
 

@@ -29,6 +29,8 @@ type Move struct {
 	Prompt bool
 	// Resumes: it only shows that the agent goes on after it asked.
 	Resumes bool
+	// By is the key of the sub-agent's entry that it comes from; empty: the session's own agent.
+	By string
 }
 
 // Silent is what shows no sign of life for longer than its tool ever took here before: a step when neither it nor a step
@@ -137,10 +139,14 @@ func (c *conversationState) move(m Move) {
 	if m.Prompt && m.At.After(c.promptedAt) {
 		c.promptedAt = m.At
 	}
-	if m.At.IsZero() || m.At.Before(c.turnAt) || m.Resumes && c.turn != TurnAsked {
+	if m.At.IsZero() || m.At.Before(c.turnAt) || m.Resumes && (c.turn != TurnAsked || m.By != "" && m.By != c.askedBy) {
 		return
 	}
-	c.turn, c.turnAt = m.Turn, m.At
+	by := ""
+	if m.Turn == TurnAsked && (c.turn != TurnAsked || c.askedBy == m.By) { // of two who ask, neither answers for the other
+		by = m.By
+	}
+	c.turn, c.turnAt, c.askedBy = m.Turn, m.At, by
 }
 
 // asking is 1 for a step that waits for a permission.

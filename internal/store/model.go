@@ -222,6 +222,7 @@ type conversation struct {
 	Turn         Turn       `bun:"turn"`
 	TurnAt       *time.Time `bun:"turn_at"`
 	PromptedAt   *time.Time `bun:"prompted_at"`
+	AskedBy      string     `bun:"asked_by"`
 	RunningUntil *time.Time `bun:"running_until,scanonly"`
 	CreatedAt    time.Time  `bun:"created_at"`
 	ArchivedAt   *time.Time `bun:"archived_at"`

@@ -68,6 +68,7 @@ type conversationState struct {
 	entries, working, errors int64 // changes of the counters
 	asking                   int64 // as well
 	turn                     Turn
+	askedBy                  string
 	turnAt, promptedAt       time.Time
 	lastStatus               worklog.Status
 	lastAt                   time.Time

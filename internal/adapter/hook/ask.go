@@ -17,7 +17,7 @@ type Turn string
 const (
 	TurnSame   Turn = ""        // the event does not say
 	TurnAgent  Turn = "agent"   // the agent works
-	TurnGoesOn Turn = "goes on" // the agent does not wait any more, if it did
+	TurnGoesOn Turn = "goes on" // the agent, or sub-agent, does not wait any more, if it did
 	TurnUser   Turn = "user"    // the agent waits for the next prompt
 	TurnFailed Turn = "failed"  // the agent gave up
 	TurnOver   Turn = "over"    // nobody waits
@@ -115,10 +115,13 @@ func (e *Event) parent() string {
 	return ""
 }
 
-// turn finds out whose move it is. What sub-agents do says nothing about it.
+// turn finds out whose move it is. What sub-agents do says nothing about it but that they wait for nobody.
 func (e *Event) turn() Turn {
-	if e.Turn != TurnSame || e.parent() != "" && e.Name != "SessionEnd" {
+	if e.Turn != TurnSame {
 		return e.Turn
+	}
+	if e.parent() != "" && e.Name != "SessionEnd" {
+		return e.subagentTurn()
 	}
 	switch e.Name {
 	case "UserPromptSubmit", "PreToolUse":
@@ -134,6 +137,17 @@ func (e *Event) turn() Turn {
 	}
 	return TurnSame
 }
+
+func (e *Event) subagentTurn() Turn {
+	switch e.Name {
+	case "PostToolUse", "PostToolUseFailure", "PermissionDenied", "SubagentStop", "StopFailure":
+		return TurnGoesOn
+	}
+	return TurnSame
+}
+
+// Agent is the key of the sub-agent's entry that the event comes from; empty for the session's own agent.
+func (e *Event) Agent() string { return e.parent() }
 
 // At is when the event happened, as far as anybody knows.
 func (e *Event) At() time.Time { return e.now }
