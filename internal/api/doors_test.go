@@ -181,6 +181,24 @@ func TestDoorsSentTwiceStoreNothingNew(t *testing.T) {
 	}
 }
 
+func TestHooksNameTheToolThatTelemetryDoesNot(t *testing.T) {
+	t.Parallel()
+	for _, order := range []string{"hook telemetry", "telemetry hook"} {
+		s := newServer(t)
+		token := s.user("a@x.test")
+		for _, door := range strings.Fields(order) {
+			if door == "hook" {
+				s.hook(token, "PostToolUse", `,"tool_name":"mcp__linear__get_issue","tool_use_id":"t1","tool_input":{"query":"ENG-7"},"tool_response":"found"`)
+				continue
+			}
+			s.export("/v1/logs", token, logRequest(logRecord(s.clock.now(), "tool_result", "tool_name", "mcp_tool", "tool_use_id", "t1", "success", "true", "duration_ms", "5")))
+		}
+		if e := s.byKey(token)["s/t1"]; e.Tool != "mcp__linear__get_issue" || e.Title != "linear get_issue: ENG-7" || e.Details != "found" {
+			t.Errorf("%s: %+v", order, e)
+		}
+	}
+}
+
 func TestProvidersThatNumberTheirCallsDoNotMeet(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -2,7 +2,7 @@
 //
 // A working entry takes what a later draft says. A final status stays, except that an inferred end yields once to a
 // reported one. Of a finished entry late facts fill in what is missing: existing metadata keys win, the longest
-// details win, the title is frozen unless it is only the name of the tool. A running step may wait for somebody's permission, until it ends or was answered.
+// details win, the title is frozen unless it is only the name of the tool, which may be a name for many. A running step may wait for somebody's permission, until it ends or was answered.
 package change
 
 import (
@@ -143,8 +143,17 @@ func fillFinished(e *worklog.Entry, f Facts) {
 	e.Metadata = merged(e.Metadata, f.Metadata, false)
 }
 
+// unnamedTool is what telemetry of Claude Code calls the tools of all MCP servers, unless it was told to send their names.
+const unnamedTool = "mcp_tool"
+
 // fillMissing sets what e does not know yet, whatever its status.
 func fillMissing(e *worklog.Entry, f Facts) {
+	if e.Tool == unnamedTool && f.Tool != "" {
+		if e.Title == e.Tool {
+			e.Title = f.Tool // still one that any title replaces
+		}
+		e.Tool = f.Tool
+	}
 	if e.Type == worklog.TypeInfo && f.Type != "" {
 		e.Type = f.Type
 	}

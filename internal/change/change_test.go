@@ -83,6 +83,28 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// Telemetry of Claude Code calls every tool of an MCP server mcp_tool unless it was told to send names.
+func TestTheNameOfAToolThatTelemetryKeepsToItselfIsFilledIn(t *testing.T) {
+	t.Parallel()
+	unnamed := change.Facts{Status: worklog.StatusSuccess, Tool: "mcp_tool", Title: "mcp_tool", LoggedAt: start}
+	named := change.Facts{Status: worklog.StatusSuccess, Tool: "mcp__linear__get_issue", Title: "linear get_issue: 7", LoggedAt: start}
+	begun := named
+	begun.Status = worklog.StatusWorking
+	for i, facts := range [][]change.Facts{{unnamed, named}, {named, unnamed}, {begun, unnamed}, {unnamed, begun}, {unnamed, unnamed, named}, {named, unnamed, named}} {
+		e := worklog.Entry{ID: "1", Type: worklog.TypeToolCall, Status: facts[0].Status, Tool: facts[0].Tool, Title: facts[0].Title, LoggedAt: start}
+		for _, f := range facts[1:] {
+			change.Apply(&e, &change.Marks{}, f)
+		}
+		if e.Tool != named.Tool || e.Title != named.Title || e.Status != worklog.StatusSuccess {
+			t.Errorf("order %d: %+v", i, e)
+		}
+	}
+	own := worklog.Entry{ID: "1", Status: worklog.StatusSuccess, Tool: "mcp_tool", Title: "Look it up"}
+	if change.Apply(&own, &change.Marks{}, named); own.Tool != named.Tool || own.Title != "Look it up" {
+		t.Errorf("%+v", own)
+	}
+}
+
 func TestExistingMetadataWinsAfterTheEndAndYieldsBefore(t *testing.T) {
 	t.Parallel()
 	late := change.Facts{Metadata: worklog.Metadata{"a": "new", "b": 2}}
