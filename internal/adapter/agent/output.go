@@ -154,27 +154,49 @@ func exited(text string) (code string, said bool) {
 	return "", false
 }
 
-// Failed reports whether a tool's answer itself says that it failed: an exit code that is not 0, or an error.
+// Failed reports whether a tool's answer itself says that it failed: an exit code that is not 0, or an error. It is for
+// those who have nothing but the answer: a tool may have printed the same words.
 func Failed(raw json.RawMessage) bool {
-	var text string
-	if json.Unmarshal(raw, &text) == nil { // an answer in a text, in which Codex writes it
+	if Exited(raw) {
+		return true
+	}
+	o := objectOf(raw)
+	if text, ok := textOf(raw); ok {
+		o = objectOf(json.RawMessage(text))
+	}
+	said := strings.TrimSpace(string(o["error"]))
+	return nonZero(o["exit_code"]) || said != "" && said != "null" && said != `""` && said != "false" || isError(o) || string(o["success"]) == "false"
+}
+
+// Exited reports whether an agent says in a tool's answer that it failed: by an exit code that is not 0 where the agent
+// writes it, or by is_error. What else stands there, and all of what stands in a text, is the tool's own.
+func Exited(raw json.RawMessage) bool {
+	if text, ok := textOf(raw); ok { // in which Codex writes the answer of a command
 		if code, said := exited(text); said {
 			return code != "0"
 		}
-		raw = json.RawMessage(text)
+		return nonZero(objectOf(objectOf(json.RawMessage(text))["metadata"])["exit_code"])
 	}
-	var o map[string]json.RawMessage
-	if json.Unmarshal(raw, &o) != nil {
-		return false
-	}
-	bad := func(raw json.RawMessage) bool {
-		var x struct {
-			ExitCode json.Number `json:"exit_code"`
-		}
-		_ = json.Unmarshal(raw, &x) // of another shape: says nothing
-		return x.ExitCode != "" && x.ExitCode != "0"
-	}
-	said := strings.TrimSpace(string(o["error"]))
-	return bad(o["metadata"]) || bad(raw) || said != "" && said != "null" && said != `""` && said != "false" ||
-		string(o["is_error"]) == "true" || string(o["isError"]) == "true" || string(o["success"]) == "false"
+	o := objectOf(raw)
+	return nonZero(objectOf(o["metadata"])["exit_code"]) || nonZero(o["exit_code"]) || isError(o)
+}
+
+func textOf(raw json.RawMessage) (text string, ok bool) {
+	return text, json.Unmarshal(raw, &text) == nil
+}
+
+// objectOf is an object by the names of its fields; nil when raw is none.
+func objectOf(raw json.RawMessage) (o map[string]json.RawMessage) {
+	_ = json.Unmarshal(raw, &o) // of another shape: says nothing
+	return o
+}
+
+// nonZero reports whether an exit code, a number or a text, is one of a failure.
+func nonZero(raw json.RawMessage) bool {
+	var code json.Number
+	return json.Unmarshal(raw, &code) == nil && code != "" && code != "0"
+}
+
+func isError(o map[string]json.RawMessage) bool {
+	return string(o["is_error"]) == "true" || string(o["isError"]) == "true"
 }

@@ -97,8 +97,9 @@ func isFileTool(tool string) bool {
 	}, tool)
 }
 
-func isShell(tool string) bool {
-	return slices.Contains([]string{"Bash", "shell", "local_shell", "shell_command", "exec_command", "run_shell_command", "PowerShell"}, tool)
+// IsShell reports whether a tool runs commands.
+func IsShell(tool string) bool {
+	return slices.Contains([]string{"Bash", "shell", "local_shell", "shell_command", "exec_command", "unified_exec", "write_stdin", "run_shell_command", "PowerShell"}, tool)
 }
 
 // deploys finds commands that put something where others meet it.
@@ -110,7 +111,7 @@ func typeOf(tool string, input map[string]any) worklog.Type {
 	switch {
 	case isFileTool(tool):
 		return worklog.TypeFileOperation
-	case isShell(tool) && deploys.MatchString(command(input)):
+	case IsShell(tool) && deploys.MatchString(command(input)):
 		return worklog.TypeDeployment
 	}
 	return worklog.TypeToolCall

@@ -232,7 +232,7 @@ func (e *Event) step() {
 		return
 	case "PostToolUse":
 		d.Status, d.Details = worklog.StatusSuccess, agent.Output(response)
-		if e.source() != agent.SourceClaudeCode && agent.Failed(response) {
+		if e.failed(response) {
 			d.Status = worklog.StatusError
 		}
 	case "PostToolUseFailure":
@@ -248,6 +248,17 @@ func (e *Event) step() {
 	}
 	e.end(&d, response)
 	e.Drafts = append(e.Drafts, d)
+}
+
+// failed reads from its answer whether a call failed, for agents that have no event for that.
+func (e *Event) failed(response json.RawMessage) bool {
+	switch e.source() {
+	case agent.SourceCodex:
+		return agent.Exited(response)
+	case agent.SourceGemini: // its answer is an object with a field for errors
+		return agent.Failed(response)
+	}
+	return false
 }
 
 func (e *Event) call(id string) agent.Call {

@@ -72,6 +72,10 @@ func TestStepsEndInSeveralWays(t *testing.T) {
 		{"PostToolUseFailure", `,"error":"stop","is_interrupt":true`, worklog.StatusWarning, "stop"},
 		{"PermissionDenied", `,"reason":"too risky"`, worklog.StatusWarning, "too risky"},
 		{"PostToolUse", `,"turn_id":"7","tool_response":"{\"output\":\"no\",\"metadata\":{\"exit_code\":1}}"`, worklog.StatusError, `{"output":"no","metadata":{"exit_code":1}}`},
+		{"PostToolUse", `,"turn_id":"7","tool_response":"Exit code: 1\nOutput:\nno"`, worklog.StatusError, "Exit code: 1\nOutput:\nno"},
+		{"PostToolUse", `,"turn_id":"7","tool_response":{"content":"no","isError":true}`, worklog.StatusError, "no"},
+		{"PostToolUse", `,"turn_id":"7","tool_response":{"content":"page","error":"quota was exceeded","success":false}`, worklog.StatusSuccess, "page"},
+		{"PostToolUse", `,"turn_id":"7","tool_response":"{\"error\":\"x\",\"is_error\":true}"`, worklog.StatusSuccess, `{"error":"x","is_error":true}`},
 		{"PostToolUse", `,"tool_response":7,"duration_ms":"long"`, worklog.StatusSuccess, "7"},
 	} {
 		if d := only(t, event(t, c.name, bash+c.rest)); d.Status != c.status || d.Details != c.details || d.Key != "s/t1" || d.EndedAt == nil {

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/worklogdev/worklog/internal/adapter/agent"
@@ -51,8 +52,18 @@ func (e *event) codexResult() {
 	output := jsonOf(e.first("output"))
 	c := agent.Call{ID: e.first("call_id"), Tool: orElse(e.first("tool_name"), "tool"), Input: jsonOf(e.first("arguments"))}
 	status := worklog.StatusSuccess
-	if !e.succeeded() || agent.Failed(output) {
+	if !e.succeeded() || e.codexFailed(c.Tool) {
 		status = worklog.StatusError
 	}
 	e.call(c, status, agent.Output(output))
+}
+
+// codexFailed reports whether a call failed that is not said to have failed. Of a command Codex says success when it
+// could be run; with what code it ended stands before what it has printed.
+func (e *event) codexFailed(tool string) bool {
+	if e.first("success") == "" {
+		return agent.Failed(jsonOf(e.first("output")))
+	}
+	text, err := json.Marshal(e.first("output"))
+	return err == nil && agent.IsShell(tool) && agent.Exited(text)
 }
