@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/apptest"
@@ -54,6 +55,19 @@ func TestAnAgentLogsAStepAndEndsIt(t *testing.T) {
 	}
 	if e := page.Entries[1]; e.Source != "mcp" || e.Details != "took 3 minutes" || e.EndedAt.IsZero() || fmt.Sprintf("%v %v", e.Metadata["from"], e.Metadata["to"]) != "17 18.1" {
 		t.Errorf("the entry is %+v", e)
+	}
+}
+
+func TestAStepThatIsLoggedAfterwardsHasItsOwnTimes(t *testing.T) {
+	app := apptest.Shared(t)
+	a := both(t, app)
+	got := a.call("log_work", args{"title": "Bisect", "status": "success", "conversation": "times", "started_at": "2026-01-31T15:04:05Z", "ended_at": "2026-01-31T16:06:05+01:00"})
+	page, err := app.Client().Entries(t.Context(), worklog.Query{Conversation: "times"})
+	if err != nil || len(page.Entries) != 1 {
+		t.Fatalf("%s: %d entries, %v", got.raw, len(page.Entries), err)
+	}
+	if took, ok := page.Entries[0].Duration(); !ok || took != 2*time.Minute || page.Entries[0].StartedAt.UTC().Format(time.RFC3339) != "2026-01-31T15:04:05Z" {
+		t.Errorf("%+v", page.Entries[0])
 	}
 }
 
@@ -125,6 +139,9 @@ func TestMistakesAreToldInWords(t *testing.T) {
 		{"log_work", args{"title": strings.Repeat("x", 501)}, "500"},
 		{"log_work", args{"title": "x", "metadata": args{"a": strings.Repeat("x", 70_000)}}, "65536 bytes"},
 		{"log_work", args{"title": "x", "key": "k", "parent": "k"}, "parent"},
+		{"log_work", args{"title": "x", "started_at": "yesterday"}, "started_at must be an RFC 3339 time"},
+		{"log_work", args{"title": "x", "started_at": "2026-01-31T15:04:05Z", "ended_at": ""}, "ended_at must be an RFC 3339 time"},
+		{"log_work", args{"title": "x", "ended_at": "2999-01-01T00:00:00Z"}, "ended_at must be at most a day ahead"},
 		{"list_work", args{"conversation": "never-made"}, `no conversation "never-made"`},
 		{"list_work", args{"conversation": "x", "limit": 1000}, "100"},
 	} {

@@ -51,6 +51,8 @@ const (
 		"tool": {"type": "string", "maxLength": 64, "description": "The tool that was used, e.g. Bash."},
 		"details": {"type": "string", "description": "More text: output, a diff, an error message, a reasoning. At most 256 KiB are kept."},
 		"metadata": {"type": "object", "description": "Facts by name, e.g. {\"branch\": \"main\", \"files\": 3}."},
+		"started_at": {"type": "string", "format": "date-time", "description": "When it began, in RFC 3339, e.g. \"2026-01-31T15:04:05Z\". For a step that is logged afterwards; leave it out if you do not know."},
+		"ended_at": {"type": "string", "format": "date-time", "description": "When it ended, likewise. Of a step that runs, update_work knows it."},
 		"parent": {"type": "string", "maxLength": 200, "description": "The key of the entry that this is a part of, as log_work returned it."},
 		"key": {"type": "string", "maxLength": 200, "description": "Your own name for this entry, unique among all your user's entries. Logging the same key again changes the same entry instead of making another. Leave it out if you do not need that."}
 	}}`
@@ -80,8 +82,37 @@ type logInput struct {
 	Tool              string           `json:"tool"`
 	Details           string           `json:"details"`
 	Metadata          worklog.Metadata `json:"metadata"`
+	StartedAt         *string          `json:"started_at"`
+	EndedAt           *string          `json:"ended_at"`
 	Parent            string           `json:"parent"`
 	Key               string           `json:"key"`
+}
+
+// times sets when the work began and ended, as the API reads times.
+func (in logInput) times(d *worklog.Draft) error {
+	var bad []worklog.FieldError
+	for _, f := range []struct {
+		name string
+		said *string
+		into **time.Time
+	}{{"started_at", in.StartedAt, &d.StartedAt}, {"ended_at", in.EndedAt, &d.EndedAt}} {
+		if f.said == nil {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, *f.said)
+		if err != nil {
+			bad = append(bad, worklog.FieldError{Field: f.name, Message: "must be an RFC 3339 time such as 2026-01-31T15:04:05Z"})
+		}
+		*f.into = &at
+	}
+	if bad != nil {
+		return notStored(bad)
+	}
+	return nil
+}
+
+func notStored(fields []worklog.FieldError) error {
+	return &worklog.Error{Code: worklog.CodeInvalid, Message: "not stored", Fields: fields}
 }
 
 // receipt is what a writer learns of an entry: under its key there may be what somebody else wrote.
@@ -103,6 +134,9 @@ func (d *door) logWork(ctx context.Context, _ *mcp.CallToolRequest, in logInput)
 		Title: in.Title, Type: in.Type, Status: in.Status, Tool: in.Tool, Conversation: in.Conversation, ConversationTitle: in.ConversationTitle,
 		Details: in.Details, Metadata: in.Metadata, Parent: in.Parent, Key: in.Key, Source: Source,
 	}
+	if err := in.times(&draft); err != nil {
+		return nil, receipt{}, err
+	}
 	if draft.Key == "" && draft.Status == worklog.StatusWorking {
 		draft.Key = Source + "/" + uuid.NewString() // its parts name it as their parent
 	}
@@ -112,7 +146,7 @@ func (d *door) logWork(ctx context.Context, _ *mcp.CallToolRequest, in logInput)
 	}
 	rec := receipts[0]
 	if rec.Outcome == worklog.OutcomeInvalid {
-		return nil, receipt{}, &worklog.Error{Code: worklog.CodeInvalid, Message: "not stored", Fields: rec.Errors}
+		return nil, receipt{}, notStored(rec.Errors)
 	}
 	return nil, receiptOf(rec), nil
 }
