@@ -87,8 +87,9 @@ func (h handler) happen(t *testing.T, home, event string) {
 func TestWhatConnectWritesBringsAnAgentsSessionIn(t *testing.T) {
 	t.Parallel()
 	app := apptest.Shared(t)
-	for agent, c := range map[string]struct{ path, prompt string }{
-		connect.ClaudeCode: {".claude/settings.json", "UserPromptSubmit"}, connect.Codex: {".codex/config.toml", "UserPromptSubmit"}, connect.Gemini: {".gemini/settings.json", "BeforeAgent"},
+	for agent, c := range map[string]struct{ path, prompt, source string }{
+		connect.ClaudeCode: {".claude/settings.json", "UserPromptSubmit", "claude-code"}, connect.Codex: {".codex/config.toml", "UserPromptSubmit", "codex"},
+		connect.Gemini: {".gemini/settings.json", "BeforeAgent", "gemini-cli"},
 	} {
 		home := t.TempDir()
 		s := newShell("HOME", home, "WORKLOG_URL", app.URL, "WORKLOG_TOKEN", app.Token(apptest.Email, account.ScopeWrite))
@@ -107,7 +108,9 @@ func TestWhatConnectWritesBringsAnAgentsSessionIn(t *testing.T) {
 		page, err := app.Client().Entries(t.Context(), worklog.Query{Conversation: agent})
 		var titles []string
 		for _, e := range page.Entries {
-			titles = append(titles, e.Title)
+			if titles = append(titles, e.Title); e.Source != c.source {
+				t.Errorf("%q of %s is one of %s", e.Title, agent, e.Source)
+			}
 		}
 		if got := strings.Join(titles, ", "); err != nil || !strings.Contains(got, "Prompt: Fix it") || !strings.Contains(got, "Session") {
 			t.Errorf("%s shows %s, %v", agent, got, err)

@@ -109,7 +109,9 @@ func (cmd hookCmd) outbox(a *app) (*outbox.Outbox, error) {
 	if cmd.Agent != "" {
 		args = append(args, "--agent", cmd.Agent)
 	}
-	return outbox.New(outbox.Options{Dir: a.outboxDir(), URL: c.URL, Token: c.Token, Now: a.now, Patience: a.patience, Deliver: func() error { return a.detach(args...) }}), nil
+	return outbox.New(outbox.Options{
+		Dir: a.outboxDir(), URL: c.URL, Token: c.Token, Agent: cmd.Agent, Now: a.now, Patience: a.patience, Deliver: func() error { return a.detach(args...) },
+	}), nil
 }
 
 // flush delivers what waits, for somebody who wants to know.

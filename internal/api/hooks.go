@@ -20,7 +20,7 @@ func (a *API) hook(c echo.Context) error {
 	}
 	defer release()
 	header := c.Request().Header
-	from := hookdoor.Delivery{ID: header.Get("Idempotency-Key")}
+	from := hookdoor.Delivery{ID: header.Get("Idempotency-Key"), Sender: header.Get("Worklog-Agent")}
 	from.At, _ = time.Parse(time.RFC3339Nano, header.Get("Worklog-Event-Time")) // one that can not be read is none
 	if err := a.hooks.Take(c.Request().Context(), principal(c), from, raw); err != nil {
 		return err

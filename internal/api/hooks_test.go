@@ -293,3 +293,18 @@ func TestADeliveryHasAName(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 }
+
+// All agents use the same words; what an event says of itself is a guess beside what its sender knows.
+func TestTheSenderOfAnEventSaysWhichAgentItIs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	token := s.user("a@x.test")
+	for sender, source := range map[string]string{"codex": "codex", "gemini": "gemini-cli", "claude-code": "claude-code", "": "claude-code", "hologram": "claude-code", "Codex\tx": "claude-code"} {
+		key := "k" + sender
+		s.post(token, fmt.Sprintf(`{"session_id":%q,"hook_event_name":"SessionStart","source":"startup"}`, key), "Worklog-Agent", sender)
+		page := must[worklog.Page](t)(s.client(token).Entries(t.Context(), worklog.Query{Conversation: key}))
+		if len(page.Entries) != 1 || page.Entries[0].Source != source {
+			t.Errorf("%q: %+v, want one of %s", sender, page.Entries, source)
+		}
+	}
+}

@@ -88,6 +88,8 @@ func New(d Deps) *Door {
 type Delivery struct {
 	ID string    // its name; empty: it has none
 	At time.Time // when the event happened, if it is delivered late; zero: now
+	// Sender is the agent that sends it, as "worklog connect" calls it. One that is not known is none.
+	Sender string
 }
 
 // Take keeps the event in raw and returns after the commit or, while the database is away, after it has reached the
@@ -99,21 +101,21 @@ func (d *Door) Take(ctx context.Context, p *account.Principal, from Delivery, ra
 	if !from.At.IsZero() && now.Sub(from.At) > lateAfter && now.Sub(from.At) < maxLate {
 		at, late = from.At.UTC(), true
 	}
-	event, ok := hook.Decode(raw, at)
+	event, ok := hook.Decode(raw, from.Sender, at)
 	if !ok {
 		d.ingest.Refused(p, 1)
 		return nil
 	}
-	delivery := named(from.ID)
-	if delivery == "" {
-		delivery = uuid.NewString()
+	from.At, from.ID, from.Sender = at, named(from.ID), hook.Sender(from.Sender)
+	if from.ID == "" {
+		from.ID = uuid.NewString()
 	}
-	event.Named(delivery)
+	event.Named(from.ID)
 	if late {
 		event.Received()
 	}
 	if d.behind(p) {
-		return d.put(p, delivery, at, raw)
+		return d.put(p, from, raw)
 	}
 	direct, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.direct) // an agent that is gone does not try again
 	defer cancel()
@@ -121,7 +123,7 @@ func (d *Door) Take(ctx context.Context, p *account.Principal, from Delivery, ra
 	if worklog.CodeOf(err) != worklog.CodeUnavailable || !d.lose(p, err) {
 		return err
 	}
-	return d.put(p, delivery, at, raw)
+	return d.put(p, from, raw)
 }
 
 // named returns a delivery's name if it can go into a key as it is.

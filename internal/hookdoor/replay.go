@@ -223,7 +223,7 @@ func (d *Door) replayOne(ctx context.Context, r spool.Record, known map[string]*
 	if expires := p.Token.ExpiresAt; !expires.IsZero() && !r.At.Before(expires) {
 		return worklog.Errorf(worklog.CodeUnauthorized, "its token had expired")
 	}
-	event, ok := hook.Decode(r.Body, r.At)
+	event, ok := hook.Decode(r.Body, l.sender, r.At)
 	if !ok {
 		return worklog.Errorf(worklog.CodeInternal, "it is no event")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/worklogdev/worklog/internal/account"
@@ -104,13 +105,16 @@ type label struct {
 	owner    int64
 	token    string // its id
 	delivery string
+	sender   string // empty: unknown
 }
 
-func (l label) String() string { return fmt.Sprintf("%d %s %s", l.owner, l.token, l.delivery) }
+func (l label) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s %s", l.owner, l.token, l.delivery, l.sender))
+}
 
 func parseLabel(s string) (l label, ok bool) {
-	n, err := fmt.Sscanf(s, "%d %s %s", &l.owner, &l.token, &l.delivery)
-	return l, n == 3 && err == nil
+	n, _ := fmt.Sscanf(s, "%d %s %s %s", &l.owner, &l.token, &l.delivery, &l.sender)
+	return l, n >= 3
 }
 
 // behind reports whether an event of p has to go behind others of its owner that are spooled, or the database is known
@@ -140,14 +144,14 @@ func (d *Door) lose(p *account.Principal, cause error) bool {
 }
 
 // put spools an event.
-func (d *Door) put(p *account.Principal, delivery string, at time.Time, raw []byte) error {
+func (d *Door) put(p *account.Principal, from Delivery, raw []byte) error {
 	d.mu.Lock()
 	s := d.spool
 	d.waiting[p.User.ID]++ // before it can be read, so that the next one goes behind it
 	d.mu.Unlock()
 	err := errors.New("the spool is closed")
 	if s != nil {
-		_, err = s.Append(spool.Record{At: at, Label: label{p.User.ID, p.Token.ID, delivery}.String(), Body: raw})
+		_, err = s.Append(spool.Record{At: from.At, Label: label{p.User.ID, p.Token.ID, from.ID, from.Sender}.String(), Body: raw})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

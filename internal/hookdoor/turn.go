@@ -12,7 +12,7 @@ import (
 
 // moveOf is what an event says about whose move it is.
 func (d *Door) moveOf(e *hook.Event) store.Move {
-	m := store.Move{At: e.At(), Prompt: e.Prompt(), By: d.ingest.Key(e.Agent())}
+	m := store.Move{At: e.At(), Prompt: e.Prompt(), By: d.ingest.Key(e.SubAgent())}
 	switch e.Turn {
 	case hook.TurnAgent:
 		m.Turn = store.TurnAgent
@@ -85,7 +85,7 @@ func (d *Door) ask(ctx context.Context, p *account.Principal, m ingest.Manner, e
 	}
 	draft, found := e.Ask.Draft(entries)
 	if !found || !e.At().After(conv.PromptedAt) {
-		m.Move = store.Move{Turn: store.TurnAsked, At: e.At(), By: d.ingest.Key(e.Agent())}
+		m.Move = store.Move{Turn: store.TurnAsked, At: e.At(), By: d.ingest.Key(e.SubAgent())}
 		return e.Drafts, m, nil
 	}
 	marked := m

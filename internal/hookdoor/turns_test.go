@@ -1,6 +1,7 @@
 package hookdoor
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/worklogdev/worklog/worklog"
@@ -34,5 +35,27 @@ func TestTwoTurnsThatEndWithTheSameWordsAreTwoRows(t *testing.T) {
 	}
 	if replies != 4 || ends != 1 {
 		t.Errorf("%d replies and %d silent ends of 5 turns", replies, ends)
+	}
+}
+
+func TestASpooledEventIsThatOfItsSender(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p := h.token("a@x.test")
+	h.open(true)
+	h.wire.Cut()
+	for _, sender := range []string{"codex", "", "no such agent", "gemini"} {
+		if err := h.door.Take(t.Context(), p, Delivery{Sender: sender}, []byte(event("SessionStart", ``))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.wire.Mend(t)
+	h.drained()
+	var sources []string
+	for _, r := range h.rows(p) {
+		sources = append(sources, r.Source)
+	}
+	if got := strings.Join(sources, " "); got != "codex claude-code claude-code gemini-cli" {
+		t.Errorf("%s", got)
 	}
 }

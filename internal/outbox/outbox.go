@@ -45,6 +45,8 @@ const (
 	maxBytes  = 64 << 20
 	// postTimeout bounds a delivery that nobody waits for.
 	postTimeout = 15 * time.Second
+	// maxAgent bounds the name of an agent, which becomes part of a file's.
+	maxAgent    = 32
 	suffix      = ".json"
 	tryPrefix   = ".try-" // of events whose process is still waiting for the server
 	lockName    = "lock"
@@ -56,6 +58,7 @@ type Options struct {
 	Dir   string // of all outboxes
 	URL   string // of the server
 	Token string
+	Agent string // whose hook hands over; empty: nobody knows. In lower-case letters and hyphens, or it is nobody
 	// Deliver starts a process that calls Deliver, and does not wait for it.
 	Deliver func() error
 	// Patience is for whoever waits for the hook longer than an agent does, for the server as for the disk. 0: as an agent.
@@ -69,6 +72,7 @@ type Outbox struct {
 	dir     string
 	url     string
 	token   string
+	agent   string
 	deliver func() error
 	client  *http.Client
 	now     func() time.Time
@@ -85,6 +89,9 @@ func New(o Options) *Outbox {
 	}
 	if o.Patience > 0 {
 		x.soon, x.direct, x.all = o.Patience, o.Patience, o.Patience
+	}
+	if strings.Trim(o.Agent, "abcdefghijklmnopqrstuvwxyz-") == "" && len(o.Agent) <= maxAgent {
+		x.agent = o.Agent
 	}
 	if x.client == nil { // a proxy for the world outside may not know a server in the house; redirects lose the body
 		x.client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -135,7 +142,7 @@ func (o *Outbox) Hand(ctx context.Context, raw []byte) error {
 }
 
 func (o *Outbox) hand(ctx context.Context, raw []byte) error {
-	e := event{at: o.now(), id: rand.Text(), size: int64(len(raw))}
+	e := event{at: o.now(), id: rand.Text(), size: int64(len(raw)), agent: o.agent}
 	waiting, err := o.waiting()
 	if err == nil && len(waiting) == 0 {
 		taken, err := o.ask(ctx, e, raw)
@@ -204,20 +211,26 @@ type event struct {
 	at   time.Time
 	id   string
 	size int64
+	// agent is whose it is: one token may be that of several agents, and any of them may deliver what waits.
+	agent string
 }
 
 func (e event) name() string {
-	return fmt.Sprintf("%020d-%s-%d%s", e.at.UnixNano(), e.id, e.size, suffix)
+	return strings.TrimSuffix(fmt.Sprintf("%020d-%s-%d-%s", e.at.UnixNano(), e.id, e.size, e.agent), "-") + suffix
 }
 
 func parseName(file string) (e event, ok bool) {
-	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(file, tryPrefix), suffix), "-")
-	if !strings.HasSuffix(file, suffix) || len(parts) != 3 {
+	parts := strings.SplitN(strings.TrimSuffix(strings.TrimPrefix(file, tryPrefix), suffix), "-", 4)
+	if !strings.HasSuffix(file, suffix) || len(parts) < 3 {
 		return e, false
 	}
 	nano, err1 := strconv.ParseInt(parts[0], 10, 64)
 	size, err2 := strconv.ParseInt(parts[2], 10, 64)
-	return event{file: file, at: time.Unix(0, nano), id: parts[1], size: size}, err1 == nil && err2 == nil
+	e = event{file: file, at: time.Unix(0, nano), id: parts[1], size: size}
+	if len(parts) == 4 {
+		e.agent = parts[3]
+	}
+	return e, err1 == nil && err2 == nil
 }
 
 // waiting lists what waits, oldest first.
@@ -314,6 +327,9 @@ func (o *Outbox) post(ctx context.Context, e event, raw []byte) error {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", e.id)
 	req.Header.Set("Worklog-Event-Time", e.at.UTC().Format(time.RFC3339Nano))
+	if e.agent != "" {
+		req.Header.Set("Worklog-Agent", e.agent)
+	}
 	res, err := o.client.Do(req)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type server struct {
 	events []string
 	names  []string
 	times  []string
+	agents []string
 }
 
 func newServer(t *testing.T) *server {
@@ -40,6 +41,7 @@ func newServer(t *testing.T) *server {
 		}
 		if s.status == http.StatusNoContent {
 			s.events, s.names, s.times = append(s.events, string(raw)), append(s.names, r.Header.Get("Idempotency-Key")), append(s.times, r.Header.Get("Worklog-Event-Time"))
+			s.agents = append(s.agents, r.Header.Get("Worklog-Agent"))
 		}
 		w.WriteHeader(s.status)
 	}))
@@ -117,6 +119,22 @@ func TestEventsWaitAndAreDeliveredInOrder(t *testing.T) {
 	hand(t, o, "e")
 	if s.got() != "a b c d e" || starts != 4 {
 		t.Errorf("%q, %d deliveries started", s.got(), starts)
+	}
+}
+
+// Agents may share a token, and then any of them delivers what waits.
+func TestAnEventIsItsAgentsWhoeverDeliversIt(t *testing.T) {
+	t.Parallel()
+	s, dir := newServer(t), t.TempDir()
+	of := func(agent string) *Outbox { return New(Options{Dir: dir, URL: s.URL, Token: "good", Agent: agent}) }
+	hand(t, of("claude-code"), "a")
+	s.set(http.StatusServiceUnavailable)
+	for _, agent := range []string{"codex", "", "claude-code", "../../x", strings.Repeat("x", 300)} {
+		hand(t, of(agent), "b")
+	}
+	s.set(http.StatusNoContent)
+	if r := deliver(t, of("gemini")); r.Delivered != 5 || strings.Join(s.agents, ",") != "claude-code,codex,,claude-code,," {
+		t.Errorf("%+v, %q", r, s.agents)
 	}
 }
 

@@ -146,8 +146,8 @@ func (e *Event) subagentTurn() Turn {
 	return TurnSame
 }
 
-// Agent is the key of the sub-agent's entry that the event comes from; empty for the session's own agent.
-func (e *Event) Agent() string { return e.parent() }
+// SubAgent is the key of the sub-agent's entry that the event comes from; empty for the session's own agent.
+func (e *Event) SubAgent() string { return e.parent() }
 
 // At is when the event happened, as far as anybody knows.
 func (e *Event) At() time.Time { return e.now }

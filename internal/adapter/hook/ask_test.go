@@ -95,7 +95,7 @@ func TestEventsSayWhoseMoveItIs(t *testing.T) {
 			t.Errorf("%s %s: turn %q, want %q", c.name, c.rest, e.Turn, c.turn)
 		}
 	}
-	if e, _ := Decode([]byte(`{"hook_event_name":"Stop"}`), now()); e.Turn != TurnSame || e.Ends != nil {
+	if e, _ := Decode([]byte(`{"hook_event_name":"Stop"}`), "", now()); e.Turn != TurnSame || e.Ends != nil {
 		t.Errorf("an event of no session: %+v", e)
 	}
 }

@@ -39,6 +39,7 @@ type Event struct {
 	Turn Turn
 
 	fields   fields
+	sender   string // the source that its sender names; empty: it does not
 	now      time.Time
 	replaced bool // the time that the event names can not be true: now is when it was received
 	words    *words
@@ -48,9 +49,23 @@ type Event struct {
 // fields are an event's fields as they came.
 type fields map[string]json.RawMessage
 
-// Decode reads an event; false when raw is no JSON object. Now is when it was received.
-func Decode(raw []byte, now time.Time) (*Event, bool) {
-	e := &Event{now: now}
+// Sender returns the name of the agent that a sender names, or nothing if it is none of the known ones.
+func Sender(name string) string {
+	if senders()[name] == "" {
+		return ""
+	}
+	return name
+}
+
+// senders are the sources of events by what "worklog connect" calls the agents.
+func senders() map[string]string {
+	return map[string]string{"claude-code": agent.SourceClaudeCode, "codex": agent.SourceCodex, "gemini": agent.SourceGemini}
+}
+
+// Decode reads an event; false when raw is no JSON object. Sender is the agent that has sent it, empty if nobody says.
+// Now is when it was received.
+func Decode(raw []byte, sender string, now time.Time) (*Event, bool) {
+	e := &Event{sender: senders()[sender], now: now}
 	if err := json.Unmarshal(raw, &e.fields); err != nil || e.fields == nil {
 		return nil, false
 	}
@@ -118,6 +133,8 @@ func (e *Event) promptID() string { return e.first("prompt_id", "turn_id", "time
 // source finds out who sent it: all of them use the same words, mostly.
 func (e *Event) source() string {
 	switch path := e.text("transcript_path"); {
+	case e.sender != "":
+		return e.sender
 	case e.text("turn_id") != "" || strings.Contains(path, "/.codex/"):
 		return agent.SourceCodex
 	case strings.Contains(path, "/.gemini/") || commonName(e.text("hook_event_name")) != e.text("hook_event_name"):

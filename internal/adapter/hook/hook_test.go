@@ -19,7 +19,7 @@ func now() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) }
 // event decodes the fields of an event of session s, and holds its drafts to the rules of drafts.
 func event(t testing.TB, name, rest string) *Event {
 	t.Helper()
-	e, ok := Decode(fmt.Appendf(nil, `{"session_id":"s","prompt_id":"p1","cwd":"/w","hook_event_name":%q%s}`, name, rest), now())
+	e, ok := Decode(fmt.Appendf(nil, `{"session_id":"s","prompt_id":"p1","cwd":"/w","hook_event_name":%q%s}`, name, rest), "", now())
 	if !ok {
 		t.Fatalf("%s %s is no event", name, rest)
 	}
@@ -236,7 +236,7 @@ func TestRecordedHooksAreUnderstood(t *testing.T) {
 		}
 		rows := map[string]worklog.Draft{}
 		for line := range bytes.Lines(raw) {
-			e, ok := Decode(line, now())
+			e, ok := Decode(line, "", now())
 			if !ok {
 				t.Fatalf("%.200s", line)
 			}
@@ -258,7 +258,7 @@ func TestRecordedHooksAreUnderstood(t *testing.T) {
 func TestWhatIsNoEventSaysNothing(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{``, `null`, `[]`, `"x"`, `{`, `nonsense`} {
-		if e, ok := Decode([]byte(raw), now()); ok {
+		if e, ok := Decode([]byte(raw), "", now()); ok {
 			t.Errorf("%s: %+v", raw, e)
 		}
 	}
@@ -270,7 +270,7 @@ func FuzzHook(f *testing.F) {
 	}
 	f.Add([]byte(`{"session_id":{"a":[1]},"hook_event_name":["PreToolUse"],"tool_input":1e9999,"timestamp":"2026-06-01T11:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		e, ok := Decode(raw, now())
+		e, ok := Decode(raw, "", now())
 		if ok != (json.Valid(raw) && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{"))) {
 			t.Fatalf("an event: %v", ok)
 		}
