@@ -59,13 +59,14 @@ func HookCommand(path, agent string) string {
 }
 
 // Merge adds s to the configuration old of an agent, or brings up to date what is there. Its own is what speaks to the
-// server of s or of before, and the very commands of both; for Codex what stands between its marks. Everything else stays.
+// server of s or of before, and the very commands of both; for Codex every worklog between the marks, too. Everything else
+// stays.
 // The answer is what the next Merge or Remove wants to know.
 func Merge(agent string, old []byte, s Setting, before Written) (merged []byte, now Written, err error) {
 	now = Written{Setting: s}
 	switch agent {
 	case Codex:
-		merged, err = mergeTOML(old, s)
+		merged, err = mergeTOML(old, s, before)
 	case ClaudeCode, Gemini:
 		merged, now.Made, err = mergeJSON(agent, old, s, before)
 	default:
@@ -78,7 +79,7 @@ func Merge(agent string, old []byte, s Setting, before Written) (merged []byte, 
 func Remove(agent string, old []byte, before Written) ([]byte, error) {
 	switch agent {
 	case Codex:
-		return removeTOML(old)
+		return removeTOML(old, before)
 	case ClaudeCode, Gemini:
 		return removeJSON(agent, old, before)
 	}

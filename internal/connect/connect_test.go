@@ -199,7 +199,7 @@ func TestBrokenFilesAreRefusedWithThePlace(t *testing.T) {
 		{ClaudeCode, "[]", "no object"}, {ClaudeCode, "{\"a\": 1,}", "value is expected"}, {ClaudeCode, "{// no\n}", "value is expected"}, {ClaudeCode, "{1: 2}", "name in quotes"}, {ClaudeCode, "{", "expected"},
 		{ClaudeCode, "{\"hooks\": []}", "no object"}, {ClaudeCode, "{\"hooks\": {\"Stop\": {}}}", "no list"}, {ClaudeCode, strings.Repeat("[", 1000), "nested"},
 		{Gemini, "{/* }", "does not end"}, {Gemini, "{\"a\": \"\n\"}", "value"},
-		{Codex, "a = ", "line 1"}, {Codex, "a = 1\na = 2\n", "line 2"}, {Codex, tomlBegin + "\n", "missing"}, {Codex, "hooks = 1\n", "no room"}, {Codex, "hooks = {Stop = []}", "no room"},
+		{Codex, "a = ", "line 1"}, {Codex, "a = 1\na = 2\n", "line 2"}, {Codex, "hooks = 1\n", "no room"}, {Codex, "hooks = {Stop = []}", "no room"},
 	} {
 		_, _, err := Merge(c.agent, []byte(c.text), setting(c.agent), Written{})
 		if !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), c.says) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,70 +17,44 @@ const (
 	tomlEnd   = "# --- worklog: end"
 )
 
-// mergeTOML adds a block to the end of a file, or replaces the one that is there. Tables may stand anywhere in TOML.
-func mergeTOML(old []byte, s Setting) ([]byte, error) {
+// mergeTOML adds a block to the end of a file, or puts it where worklog's groups are. Tables may stand anywhere in TOML.
+// Codex writes to the file, too, and prints the comment at its end, which is the last mark, behind every table that it
+// adds: so the groups count, wherever they are, and the marks only say whose they are.
+func mergeTOML(old []byte, s Setting, before Written) ([]byte, error) {
 	if err := readable(old); err != nil {
 		return nil, err
 	}
-	before, after, found, err := cutBlock(old)
-	if err != nil {
-		return nil, err
+	c := cutTOML(old, s, before)
+	if c.upToDate(s) {
+		return old, nil
 	}
-	if !found && len(before) > 0 {
-		if !bytes.HasSuffix(before, []byte("\n")) {
-			before = append(bytes.Clone(before), '\n')
+	if !c.found && len(c.before) > 0 {
+		if !bytes.HasSuffix(c.before, []byte("\n")) {
+			c.before = append(bytes.Clone(c.before), c.newline...)
 		}
-		before = append(bytes.Clone(before), '\n')
+		c.before = append(bytes.Clone(c.before), c.newline...)
 	}
-	merged := append(append(bytes.Clone(before), block(s)...), after...)
+	merged := slices.Concat(c.before, []byte(strings.ReplaceAll(block(s), "\n", c.newline)), c.after)
 	if err := readable(merged); err != nil {
 		return nil, fmt.Errorf("hooks are written in the file in a way that leaves no room for others: put them under [[hooks.NAME]] tables first (%w)", err)
 	}
-	return merged, nil
+	return merged, sameBesides(old, merged, s, before)
 }
 
-// removeTOML takes the block out, and the blank line before it.
-func removeTOML(old []byte) ([]byte, error) {
+// removeTOML takes worklog's groups and marks out, and the blank line before them.
+func removeTOML(old []byte, before Written) ([]byte, error) {
 	if err := readable(old); err != nil {
 		return nil, err
 	}
-	before, after, found, err := cutBlock(old)
-	if err != nil || !found {
-		return old, err
+	c := cutTOML(old, Setting{}, before)
+	if len(c.before)+len(c.after) == len(old) {
+		return old, nil
 	}
-	return append(bytes.Clone(bytes.TrimSuffix(before, []byte("\n"))), after...), nil
-}
-
-// cutBlock returns what is before and after worklog's block.
-func cutBlock(text []byte) (before, after []byte, found bool, err error) {
-	begin := lineIndex(text, tomlBegin)
-	if begin < 0 {
-		return text, nil, false, nil
+	if blank := []byte(c.newline); c.found && (bytes.Equal(c.before, blank) || bytes.HasSuffix(c.before, append([]byte("\n"), blank...))) {
+		c.before = c.before[:len(c.before)-len(blank)]
 	}
-	end := lineIndex(text[begin:], tomlEnd)
-	if end < 0 {
-		return nil, nil, false, fmt.Errorf("%w: the line %q is missing after line %d", ErrBroken, tomlEnd, bytes.Count(text[:begin], []byte("\n"))+1)
-	}
-	end += begin + len(tomlEnd)
-	if end < len(text) && text[end] == '\n' {
-		end++
-	}
-	return text[:begin], text[end:], true, nil
-}
-
-// lineIndex is where a whole line begins.
-func lineIndex(text []byte, line string) int {
-	for at := 0; at < len(text); {
-		end := bytes.IndexByte(text[at:], '\n')
-		if end < 0 {
-			end = len(text) - at
-		}
-		if strings.TrimRight(string(text[at:at+end]), "\r") == line {
-			return at
-		}
-		at += end + 1
-	}
-	return -1
+	rest := slices.Concat(c.before, c.after)
+	return rest, sameBesides(old, rest, Setting{}, before)
 }
 
 // block is what is added: one command for every event.
