@@ -21,14 +21,17 @@ func steps(agent view.Agent, url, secret string) []view.Step {
 	}
 	files := map[string]string{connect.ClaudeCode: "~/.claude/settings.json", connect.Codex: "~/.codex/config.toml", connect.Gemini: "~/.gemini/settings.json"}
 	file := files[agent.Name]
-	after := "It takes effect with the next session."
-	if agent.Name == connect.Codex {
+	away, after := "What happens while this server is away is kept and delivered later.", "It takes effect with the next session."
+	switch agent.Name {
+	case connect.ClaudeCode:
+		away = "What Claude Code does while this server is away comes in with: worklog import ~/.claude/projects."
+	case connect.Codex:
 		after = "Codex asks you once to trust new hooks: type /hooks in it."
 	}
 	return []view.Step{
 		{
 			Title: "With worklog on that machine",
-			Text:  "Shows what it adds to " + file + " and asks. What happens while this server is away is kept and delivered later. " + after,
+			Text:  "Shows what it adds to " + file + " and asks. " + away + " " + after,
 			Code:  "WORKLOG_URL=" + url + " WORKLOG_TOKEN=" + secret + " \\\n  worklog connect " + agent.Name,
 		},
 		{Title: "Or with curl alone:", Text: "what to add to " + file, Code: Snippet(agent.Name, url, secret), Long: true},

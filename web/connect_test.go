@@ -63,3 +63,17 @@ func TestStepsHaveTheAddressAndTheTokenInThem(t *testing.T) {
 		}
 	}
 }
+
+// Claude Code posts its hooks itself and forgets what nobody takes; the others call a command that keeps it.
+func TestTheStepsSayWhatBecomesOfWhatHappensWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
+	for _, agent := range connectable() {
+		if !slices.Contains(connect.Agents(), agent.Name) {
+			continue
+		}
+		text := steps(agent, "https://worklog.example.org", "wlg_secret")[0].Text
+		if imports := strings.Contains(text, "worklog import ~/.claude/projects"); imports != (agent.Name == connect.ClaudeCode) || imports == strings.Contains(text, "is kept") {
+			t.Errorf("%s: %s", agent.Name, text)
+		}
+	}
+}

@@ -173,17 +173,19 @@ func (cmd connectCmd) finish(a *app, f *agentFile, known, c credentials) error {
 	if cmd.Agent == connect.Codex {
 		fmt.Fprintln(a.stderr, "Codex asks you to trust new hooks: start it and type /hooks.")
 	}
-	if problem := checkToken(a, c); problem != "" {
+	if problem := cmd.checkToken(a, c); problem != "" {
 		fmt.Fprintln(a.stderr, "Note:", problem)
 	}
 	return nil
 }
 
 // checkToken asks the server whether it knows the token. Nothing is written for it.
-func checkToken(a *app, c credentials) (problem string) {
+func (cmd connectCmd) checkToken(a *app, c credentials) (problem string) {
 	switch status, err := ask(a, c, "/api/v1/stats"); {
+	case err != nil && cmd.Agent == connect.ClaudeCode:
+		return "the server does not answer now. Claude Code keeps nothing for it: what it does until then comes in with worklog import ~/.claude/projects."
 	case err != nil:
-		return "the server does not answer now. What the agent does waits on this machine until it does."
+		return "the server does not answer now. What the agent does waits on this machine until it does; worklog hook --agent " + cmd.Agent + " --flush delivers it at once."
 	case status == http.StatusUnauthorized:
 		return "the server does not know this token."
 	}

@@ -57,6 +57,11 @@ func TestConnectShowsChangesAndUndoes(t *testing.T) {
 		if code := s.run(t.Context(), "connect", agent, "--yes"); code != 0 || !strings.Contains(s.stderr.String(), "does not answer now") {
 			t.Fatalf("%s: exit %d: %s", agent, code, s.stderr.String())
 		}
+		for says, want := range map[string]bool{"worklog import ~/.claude/projects": agent == "claude-code", "waits on this machine": agent != "claude-code", "worklog hook --agent " + agent + " --flush": agent != "claude-code"} {
+			if strings.Contains(s.stderr.String(), says) != want {
+				t.Errorf("%s: of what happens while the server is away it says %s", agent, s.stderr.String())
+			}
+		}
 		connected := text(t, path)
 		if !strings.Contains(connected, "/opt/worklog hook --agent "+agent) || strings.Contains(s.stdout.String()+s.stderr.String(), token) {
 			t.Errorf("%s:\n%s\n%s", agent, connected, s.stdout.String())
