@@ -20,9 +20,8 @@ const (
 	// hookTimeout is when a hook ends whatever is still under way. Together with the start of a process that is less than
 	// the 300 ms that an agent is promised.
 	hookTimeout = 230 * time.Millisecond
-	// deliverTimeout bounds a delivery that nobody waits for, flushTimeout one that somebody does.
-	deliverTimeout = time.Minute
-	flushTimeout   = 10 * time.Minute
+	// flushTimeout bounds a delivery that somebody waits for.
+	flushTimeout = 10 * time.Minute
 )
 
 // hookCmd hands over an agent's event. Whatever happens, the agent must not notice: what a hook prints can become part of
@@ -52,9 +51,7 @@ func (cmd hookCmd) Run(a *app) (err error) {
 		return err
 	}
 	if cmd.Deliver {
-		ctx, cancel := context.WithTimeout(a.ctx, deliverTimeout)
-		defer cancel()
-		_, err := box.Deliver(ctx, false)
+		_, err := box.Deliver(a.ctx, false) // which ends by itself
 		return err
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, max(hookTimeout, a.patience))

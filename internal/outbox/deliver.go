@@ -14,9 +14,16 @@ import (
 )
 
 const (
-	// firstPause and lastPause are the pauses between tries while the server is away.
+	// firstPause and lastPause are the pauses between tries while the server is away and somebody waits for the delivery.
 	firstPause = 500 * time.Millisecond
 	lastPause  = 15 * time.Second
+	// longPause is the last pause while nobody waits, the night through if need be: a try costs a connection.
+	longPause = 5 * time.Minute
+	// newsPause is how often a pause looks at the directory, which costs next to nothing: a new event, or somebody who
+	// waits, ends it.
+	newsPause = 5 * time.Second
+	// patience is when a delivery that nobody waits for ends, whatever it has reached.
+	patience = 12 * time.Hour
 	// maxFailures is how often the server may fail at an event before those behind it have their turn, and fewFailures how
 	// often at one of those: what remains is to find out whether it fails at all of them.
 	maxFailures = 5
@@ -32,8 +39,18 @@ type Result struct {
 }
 
 // Deliver delivers what waits until nothing does, or ctx ends. One process at a time delivers; with wait it waits for its
-// turn, else it leaves everything to the other.
+// turn, else it leaves everything to the other. Without wait it goes on for hours while the server is away or fails: no
+// other hook may come to start another.
 func (o *Outbox) Deliver(ctx context.Context, wait bool) (r Result, err error) {
+	o.longest = lastPause
+	if wait {
+		o.wake()
+	} else {
+		o.longest = longPause
+		patient, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = patient
+	}
 	for {
 		var waiting []event
 		if waiting, err = o.waiting(); err != nil || len(waiting) == 0 {
@@ -54,6 +71,9 @@ func (o *Outbox) Deliver(ctx context.Context, wait bool) (r Result, err error) {
 			return r, err
 		}
 		err = o.deliverAll(ctx, &r)
+		for pause := newsPause; !wait && errors.Is(err, errFailed) && o.pause(ctx, newsPause, pause); pause = min(2*pause, longPause) {
+			err = o.deliverAll(ctx, &r)
+		}
 		// One that was kept while this process had the lock started no delivery of its own: look again without it.
 		if err = errors.Join(err, lock.Close()); err != nil {
 			waiting, _ = o.waiting()
@@ -117,26 +137,25 @@ func (o *Outbox) giveUp(failing []event, r *Result) error {
 func (o *Outbox) deliverOne(ctx context.Context, e event, failures int, r *Result) error {
 	path := filepath.Join(o.dir, e.file)
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) { // another outbox has adopted it
+	if err == nil {
+		err = o.insist(ctx, e, raw, failures)
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist): // another outbox has adopted it, or somebody has removed it
 		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err = o.insist(ctx, e, raw, failures); isRefused(err) {
+	case isRefused(err):
 		r.Refused++
 		return os.Remove(path)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	r.Delivered++
 	return os.Remove(path)
 }
 
-// insist posts until the server takes or refuses an event, or has failed at it so many times.
+// insist posts until the server takes or refuses an event, has failed at it so many times, or the event is gone.
 func (o *Outbox) insist(ctx context.Context, e event, raw []byte, failures int) error {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	for pause := firstPause; ; pause = min(2*pause, o.longest) {
 		try, cancel := context.WithTimeout(ctx, postTimeout)
 		err := o.post(try, e, raw)
 		cancel()
@@ -147,17 +166,45 @@ func (o *Outbox) insist(ctx context.Context, e event, raw []byte, failures int) 
 			return err
 		}
 		o.settle()
-		wait := pause
+		least := min(pause, newsPause)
 		if slow, ok := errors.AsType[errSlowDown](err); ok {
-			wait = max(slow.wait, pause)
+			least = max(slow.wait, pause)
 		}
-		select {
-		case <-ctx.Done():
+		if !o.pause(ctx, least, pause) {
 			return err
-		case <-time.After(wait):
+		}
+		if _, err := os.Stat(filepath.Join(o.dir, e.file)); errors.Is(err, os.ErrNotExist) {
+			return err
 		}
 	}
 }
+
+// pause waits, and reports whether ctx has not ended. It ends between least and most when the directory has news.
+func (o *Outbox) pause(ctx context.Context, least, most time.Duration) bool {
+	began := o.changed()
+	for wait := least; ; wait = min(newsPause, most) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+		if most -= wait; most <= 0 || !o.changed().Equal(began) {
+			return true
+		}
+	}
+}
+
+// changed is when an event came or went, or somebody called wake.
+func (o *Outbox) changed() time.Time {
+	info, err := os.Stat(o.dir)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// wake ends the pause of the process that delivers. Failing that it ends by itself.
+func (o *Outbox) wake() { _ = os.Chtimes(o.dir, time.Time{}, o.now()) }
 
 // settle sees to it that what waits is on the disk itself, which no hook has the time for. What can not be brought there
 // is tried again.

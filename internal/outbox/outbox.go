@@ -78,6 +78,7 @@ type Outbox struct {
 	now     func() time.Time
 	// soon, direct and all are the timeouts answerSoon, directTimeout and HandTimeout.
 	soon, direct, all time.Duration
+	longest           time.Duration   // of the pauses of the delivery
 	settled           map[string]bool // by id, what waits and has reached the disk itself, as far as a delivery knows
 }
 
