@@ -119,6 +119,14 @@ func TestPrivateKeysAreReplacedWhole(t *testing.T) {
 			}
 		}
 	}
+	for _, newline := range []string{"\n", "\r\n", `\n`, `\\n`, "\n+", "\n   12→", "\" +\n\t\""} {
+		for _, headers := range []string{"Version: OpenPGP.js v4.10.9%Comment: https://openpgpjs.org%%", "Version: GnuPG v1.4.12 (GNU/Linux)%%", "Proc-Type: 4,ENCRYPTED%DEK-Info: AES-128-CBC,0123456789ABCDEF%%"} {
+			text := strings.Replace(pem("PGP PRIVATE KEY BLOCK", newline), "-----"+newline, "-----"+newline+strings.ReplaceAll(headers, "%", newline), 1)
+			if got, n := r.Text("a " + text + " b"); got != "a [redacted: private key] b" || n != 1 {
+				t.Errorf("%q with %q became %q (%d)", headers, newline, got, n)
+			}
+		}
+	}
 	whole := pem("PRIVATE KEY", "\n")
 	for _, end := range []int{40, 60, 100, 150} {
 		if got, _ := r.Text(whole[:end] + "\n[cut here: 999 bytes in all]"); got != "[redacted: private key]\n[cut here: 999 bytes in all]" {
