@@ -67,9 +67,9 @@ func texts() map[string]string {
 // awkward are texts of which every part looks like the beginning of a secret and none is one.
 func awkward() []string {
 	return []string{
-		"sk-", "ghp_", "eyJ-", "eyJa.", "SG.", "hvs.", "xoxe.xox", "ya29.", "key-", "AKIA", "dapi", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nA", "-----END", "Bearer ", "bearer a",
+		"sk-", "ghp_", "eyJ-", "eyJa.", "SG.", "hvs.", "xoxe.xox", "ya29.", "key-", "AKIA", "dapi", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nA", "-----BEGIN PRIVATE KEY-----\nA: b\n", "-----BEGIN PRIVATE KEY-----\nA: ", "-----END", "Bearer ", "bearer a",
 		"password=", "password=\"", "password='", "password=$", "password=\\\"", "password=`", "token:", "token=x.", "authorization:", "authorization: $", "authorization: a ", "cookie:", "cookie:a=$", "cookie:a=b",
-		"a://", "a://b:", "a://b@", "://@", "--password ", "--token --", "\x1b", "\x1b]", "\x1b[", "\x1b]0;", "\x1b]0;x\a", "\u200b", "\xff", "[redacted: ", "…", "\n[cut here: ", "ghp_a…", "=", ":", "\"password\":\"a ", "hooks.slack.com/",
+		"a://", "a://b:", "a://b@", "://@", "--password ", "--token --", "\x1b", "\x1b]", "\x1b[", "\x1b]0;", "\x1b]0;x\a", "\u200b", "\xff", "[redacted: ", "…", "\n[cut here: ", "ghp_a…", "=", ":", "\"password\":\"a ", "\"password\":\"the password \",", "\"auth\":\"", "\"auth\":\"dXNlcjpw", "Authorization: Basic dXNl ", "hooks.slack.com/",
 		"a-b_c-", "TOKEN=a;", "\"'`\\\"", "token=\x1b[1m",
 	}
 }

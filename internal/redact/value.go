@@ -1,6 +1,11 @@
 package redact
 
-import "strings"
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+	"unicode"
+)
 
 // value is what stands behind a name and its separator.
 type value struct {
@@ -19,6 +24,9 @@ func (s *scan) separator(i int) int {
 	}
 	name, gap := s.nameBefore(i)
 	label := secretName(name)
+	if strings.EqualFold(name, "auth") {
+		label = "pair"
+	}
 	if label == "" {
 		return i + 1
 	}
@@ -27,6 +35,8 @@ func (s *scan) separator(i int) int {
 		return i + 1
 	}
 	switch label {
+	case "pair":
+		return s.pair(v, i)
 	case "authorization":
 		return s.authorization(v, i)
 	case "cookie":
@@ -126,7 +136,7 @@ func (s *scan) believable(v value, label, name string) bool {
 	if v.quote != "" {
 		switch {
 		case strings.ContainsAny(text, " \t"):
-			return v.quotedName && v.closed || s.isCut(v.end)
+			return label == "password" && (v.quotedName && v.closed || s.isCut(v.end)) && (endsIn(name, "passphrase") || !isProse(text))
 		case !v.closed:
 			return v.end == len(s.t) || s.isCut(v.end)
 		}
@@ -205,7 +215,8 @@ func (s *scan) authorization(v value, i int) int {
 		if strings.EqualFold(scheme, "digest") || len(text) < minCutKey {
 			return i + 1
 		}
-		if isExpression(text) && len(text) < 20 || isPlaceholder(text, false) {
+		pair := strings.EqualFold(scheme, "basic") && isPair(text)
+		if !pair && isExpression(text) && len(text) < 20 || isPlaceholder(text, false) {
 			return i + 1
 		}
 		label := "authorization"
@@ -218,6 +229,32 @@ func (s *scan) authorization(v value, i int) int {
 		return i + 1
 	}
 	return s.addKnown(v.start, v.end, "authorization")
+}
+
+// pair handles the value of "auth", as Docker has it in its configuration: in JSON, and what else it may mean is no pair.
+func (s *scan) pair(v value, i int) int {
+	if n := strings.Index(s.t[v.start:v.end], "…"); n >= 0 && !v.closed {
+		v.end = v.start + n
+	}
+	if !v.quotedName || v.quote == "" || !v.closed && !s.isCut(v.end) || !isPair(s.t[v.start:v.end]) {
+		return i + 1
+	}
+	return s.addKnown(v.start, v.end, "credential")
+}
+
+// isPair reports whether text is user:password in base64, or the beginning of it.
+func isPair(text string) bool {
+	const shortest, enough = 8, 256
+	text = strings.TrimRight(text[:min(len(text), enough)], "=")
+	if len(text) < shortest {
+		return false
+	}
+	encoding := base64.RawStdEncoding
+	if strings.ContainsAny(text, "-_") {
+		encoding = base64.RawURLEncoding
+	}
+	raw, err := encoding.DecodeString(text[:len(text)-len(text)%4])
+	return err == nil && bytes.IndexByte(raw, ':') >= 0 && bytes.IndexFunc(raw, unicode.IsControl) < 0
 }
 
 // cookie handles the value of a Cookie header: everything up to the end of the line, or of the quote around the header.
