@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -70,10 +71,12 @@ func outputOf(r Row) output {
 type screen struct {
 	lines       []line
 	current     line
-	text        strings.Builder // the piece that is being written
+	text        bytes.Buffer // the piece that is being written, in the class written
+	written     string
 	style       style
-	unseen      int  // characters without width in a row
-	again       bool // the next character begins the line anew
+	class       string // of the style
+	unseen      int    // characters without width in a row
+	again       bool   // the next character begins the line anew
 	coloured    bool
 	overwritten int
 }
@@ -103,8 +106,8 @@ func (s *screen) sequence(kind ansi.Kind, seq string) {
 	switch seq[len(seq)-1] {
 	case 'm':
 		s.coloured = true
-		s.endPiece()
 		s.style.apply(seq[2 : len(seq)-1])
+		s.class = s.style.class()
 	case 'K':
 		if seq == "\x1b[2K" || s.again {
 			s.erase()
@@ -129,6 +132,7 @@ func (s *screen) rune(r rune, beforeNewline bool) {
 	if s.again {
 		s.erase()
 	}
+	s.begin()
 	if widthless(r) {
 		s.unseen++
 	} else {
@@ -153,28 +157,29 @@ func (s *screen) erase() {
 
 // back takes back the last character of the piece that is being written, as spinners do.
 func (s *screen) back() {
-	t := s.text.String()
-	if _, n := utf8.DecodeLastRuneInString(t); n > 0 {
-		s.text.Reset()
-		s.text.WriteString(t[:len(t)-n])
-	}
+	_, n := utf8.DecodeLastRune(s.text.Bytes())
+	s.text.Truncate(s.text.Len() - n)
 	s.unseen = 0
+}
+
+// begin sees to it that what is written next has the class of the style.
+func (s *screen) begin() {
+	if s.written != s.class {
+		s.endPiece()
+		s.written = s.class
+	}
 }
 
 func (s *screen) endPiece() {
 	if s.text.Len() == 0 {
 		return
 	}
-	class, text := s.style.class(), s.text.String()
-	if n := len(s.current); n > 0 && s.current[n-1].class == class {
-		s.current[n-1].text += text
-	} else {
-		s.current = append(s.current, piece{class, text})
-	}
+	s.current = append(s.current, piece{s.written, s.text.String()})
 	s.text.Reset()
 }
 
 func (s *screen) endLine() {
+	s.begin()
 	endFlood(&s.text, s.unseen)
 	s.unseen, s.again = 0, false
 	s.endPiece()

@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,33 @@ func TestColoursOfTerminalsAreShown(t *testing.T) {
 		"|\b/\b-\bok":                           "ok",
 		"<b>\x1b[31m</span><script>":            "<b>c2{</span><script>}",
 	} {
+		if got := printed(t, in); got != want {
+			t.Errorf("%q is shown as %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Output is what strangers write: none of it may cost more than a few times its length. Runs alone, to count what it takes.
+func TestHostileOutputCostsNoMoreThanItsLength(t *testing.T) {
+	const n = 40_000
+	for name, text := range map[string]string{
+		"backspaces":                  strings.Repeat("a", n) + strings.Repeat("\b", n),
+		"backspaces of runes":         strings.Repeat("é", n) + strings.Repeat("\b", n) + "x",
+		"colours that change nothing": strings.Repeat("a\x1b[m", n), "colours that go and come": strings.Repeat("a\x1b[31mb\b\x1b[m", n),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		view.WriteScreen(text)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(100*len(text)) {
+			t.Errorf("%s: %d KiB for %d KiB", name, took>>10, len(text)>>10)
+		}
+	}
+}
+
+func TestABackspaceTakesBackARune(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"aé\bx": "ax", "é\b\b\bx": "x", "a\nb\b\bc": "a\nc", "a\x1b[31m\bb": "c2{b}", "\x1b[31mab\b\x1b[mc": "c2{a}c"} {
 		if got := printed(t, in); got != want {
 			t.Errorf("%q is shown as %q, want %q", in, got, want)
 		}

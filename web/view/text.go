@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -52,8 +53,16 @@ func clean(s string, lines bool) string {
 	return b.String()
 }
 
+// builder is what text is written to.
+type builder interface {
+	io.Writer
+	io.ByteWriter
+	io.StringWriter
+	WriteRune(r rune) (n int, err error)
+}
+
 // endFlood says how many characters of a run without width were left out.
-func endFlood(b *strings.Builder, unseen int) {
+func endFlood(b builder, unseen int) {
 	if unseen > maxUnseen {
 		b.WriteString("[" + count(int64(unseen-maxUnseen), "unseen character") + "]")
 	}
@@ -70,7 +79,7 @@ func plain(s string, lines bool) bool {
 }
 
 // writeSafe writes r, or what stands for it.
-func writeSafe(b *strings.Builder, r rune, lines bool) {
+func writeSafe(b builder, r rune, lines bool) {
 	switch {
 	case r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029':
 		b.WriteByte(lineEnd(lines, '\n'))
