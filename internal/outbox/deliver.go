@@ -22,8 +22,8 @@ const (
 	// newsPause is how often a pause looks at the directory, which costs next to nothing: a new event, or somebody who
 	// waits, ends it.
 	newsPause = 5 * time.Second
-	// patience is when a delivery that nobody waits for ends, whatever it has reached.
-	patience = 12 * time.Hour
+	// deliverFor is when a delivery that nobody waits for ends, whatever it has reached.
+	deliverFor = 12 * time.Hour
 	// maxFailures is how often the server may fail at an event before those behind it have their turn, and fewFailures how
 	// often at one of those: what remains is to find out whether it fails at all of them.
 	maxFailures = 5
@@ -47,7 +47,7 @@ func (o *Outbox) Deliver(ctx context.Context, wait bool) (r Result, err error) {
 		o.wake()
 	} else {
 		o.longest = longPause
-		patient, cancel := context.WithTimeout(ctx, patience)
+		patient, cancel := context.WithTimeout(ctx, deliverFor)
 		defer cancel()
 		ctx = patient
 	}
