@@ -64,16 +64,16 @@ func runnable(t *testing.T, script string) string {
 		case strings.HasPrefix(line, "claude mcp add "): // what the agent does with it: it asks for the tools
 			address, header, _ := strings.Cut(words[6]+" "+strings.Join(words[7:], " "), " --header ")
 			lines = append(lines, "curl -fsS "+address+" -H "+header+` -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' `+
-				`-d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | grep -q log_work`+"\n")
+				`-d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | grep log_work >/dev/null`+"\n")
 		case strings.HasPrefix(line, "worklog import --follow"): // until somebody presses Ctrl-C
-			lines = append(lines, "timeout --preserve-status -s INT 2 "+line)
+			lines = append(lines, "timeout --foreground --preserve-status -s INT 15 "+line) // in the background it would send two, and the second ends a program at once
 		case strings.HasPrefix(line, "codex exec"): // in its place, what it prints
 			_, rest, _ := strings.Cut(line, "|")
 			lines = append(lines, `echo '{"type":"thread.started","thread_id":"0199a213-81c0-7800-8aa1-bbab2a035a53"}' |`+rest)
 		case strings.HasPrefix(line, "  worklog connect"):
 			lines = append(lines, strings.TrimSuffix(line, "\n")+" --yes\n")
 		case strings.HasPrefix(line, "curl -s -m 3 "): // an agent's event comes in
-			lines = append(lines, `echo '{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"By curl alone"}' | `+line)
+			lines = append(lines, `echo '{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"By curl alone"}' | `+strings.Replace(line, "-m 3", "-m 60", 1))
 		default:
 			lines = append(lines, line)
 		}
@@ -93,10 +93,10 @@ func TestTheShellOfTheREADMEWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := strings.NewReplacer(readmeURL, app.URL, readmeToken, token).Replace(runnable(t, strings.Join(snippets(t, "sh"), "\n")))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
-	cmd.WaitDelay = 5 * time.Second // whatever the script has left behind
+	cmd.WaitDelay = 30 * time.Second // whatever the script has left behind
 	cmd.Env = []string{"HOME=" + home, "PATH=" + home + ":/usr/local/bin:/usr/bin:/bin"}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, script)
