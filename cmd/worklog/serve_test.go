@@ -55,7 +55,7 @@ func (o *output) String() string {
 func (o *output) wait(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		if m := re.FindStringSubmatch(o.String()); m != nil {
 			return m[1]
