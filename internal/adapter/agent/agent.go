@@ -82,12 +82,35 @@ func FirstLine(s string, n int) string {
 	return strings.TrimSpace(string([]rune(worklog.Cut(s, 4*n))[:n-1])) + "…"
 }
 
+// Name names a conversation after its first prompt, in n characters: the prompt's first line, and with it the next one
+// when the first only announces it.
+func Name(prompt string, n int) string {
+	first, rest := cutLine(strings.TrimSpace(prompt))
+	for strings.HasSuffix(first, ":") && rest != "" {
+		var line string
+		line, rest = cutLine(rest)
+		if line = strings.TrimLeft(line, "#-* \t"); line != "" {
+			return FirstLine(first+" "+line, n)
+		}
+	}
+	return FirstLine(first, n)
+}
+
+// cutLine returns the first line of s without the white space around it, and what comes after it.
+func cutLine(s string) (line, rest string) {
+	if i := strings.IndexAny(s, "\r\n"); i >= 0 {
+		s, rest = s[:i], s[i+1:]
+	}
+	return strings.TrimSpace(s), rest
+}
+
 // Prompt returns the entry of the nth prompt with this text to a sub-agent, or with an empty agent to the session's own.
 // The first of a conversation names it.
 func Prompt(session, agentID, text string, n int) worklog.Draft {
-	title := orElse(FirstLine(text, promptChars), "(empty prompt)")
+	const empty = "(empty prompt)"
+	title := orElse(FirstLine(text, promptChars), empty)
 	return worklog.Draft{
-		Conversation: Conversation(session), ConversationTitle: title, Key: TextKey(session, agentID, KindPrompt, text, n), Title: "Prompt: " + title, Details: text,
+		Conversation: Conversation(session), ConversationTitle: orElse(Name(text, promptChars), empty), Key: TextKey(session, agentID, KindPrompt, text, n), Title: "Prompt: " + title, Details: text,
 	}
 }
 

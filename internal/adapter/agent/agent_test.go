@@ -109,3 +109,17 @@ func TestFirstLineCutsBetweenCharacters(t *testing.T) {
 		}
 	}
 }
+
+func TestAPromptThatOnlyAnnouncesNamesTheConversationWithWhatFollows(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Implement the following plan:\n\n# Fix login\n\nSteps": "Implement the following plan: Fix login", "Do:\r\n\r\n - * Write it\r\nmore": "Do: Write it", "\n Plan: \n---\n**Go**": "Plan: Go**",
+		"Fix it\nnow": "Fix it", "Fix this:": "Fix this:", "Fix this:\n\n": "Fix this:", "Note: fix it\nnow": "Note: fix it", "": "(empty prompt)", ":\n#": ":",
+		"One:\nTwo:\nThree": "One: Two:", "Go:\n" + strings.Repeat("x", 300): "Go: " + strings.Repeat("x", promptChars-5) + "…",
+	} {
+		d := Prompt("s", "", text, 1)
+		if d.ConversationTitle != want || d.Key != TextKey("s", "", KindPrompt, text, 1) || d.Title != "Prompt: "+orElse(FirstLine(text, promptChars), "(empty prompt)") {
+			t.Errorf("%q: %+v, want %q", text, d, want)
+		}
+	}
+}

@@ -250,7 +250,7 @@ func (s *span) draft(session string) worklog.Draft {
 		d.Status, d.Details = worklog.StatusSuccess, agent.Output(jsonOf(orElse(s.first(outputNames()...), s.eventText("tool.output", "content", "output"))))
 	case kindLLM:
 		d = modelCall(s.facts, s.Name)
-		d.ConversationTitle = agent.FirstLine(asked(s.facts), conversationTitle)
+		d.ConversationTitle = agent.Name(asked(s.facts), conversationTitle)
 	case kindAgent:
 		d = worklog.Draft{Status: worklog.StatusSuccess, Title: s.agentTitle("finished"), Details: messagesText(s.first("gen_ai.output.messages", "output.value", "traceloop.entity.output", "ai.response.text", "pydantic_ai.all_messages"))}
 	default:

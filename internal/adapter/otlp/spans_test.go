@@ -184,6 +184,11 @@ func TestTheFirstQuestionNamesTheConversation(t *testing.T) {
 			t.Errorf("%v: %q", attrs, d.ConversationTitle)
 		}
 	}
+	s := genAI("1", "", "chat m", 0)
+	s.Attrs = kv("gen_ai.operation.name", "chat", "llm.input_messages.0.message.role", "user", "llm.input_messages.0.message.content", "Do this:\n- Fix login")
+	if d := spansOf(t, s)[0]; d.ConversationTitle != "Do this: Fix login" { // as at every door
+		t.Errorf("%q", d.ConversationTitle)
+	}
 }
 
 func TestAFailedAgentSaysWhyBesideWhatItHasSaid(t *testing.T) {
