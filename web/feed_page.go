@@ -18,10 +18,10 @@ import (
 const (
 	// feedLimit is how many entries a page begins with, and how many each step back in time adds.
 	feedLimit = 100
-	// sidebarLimit is how many conversations stand beside a page. Those that asked for their user within askedWithin do in
-	// any case: tabs say by this list who needs somebody.
-	sidebarLimit = 30
-	askedWithin  = 24 * time.Hour
+	// sidebarLimit is how many conversations stand beside a page. Those that asked for their user within pressingWithin do in
+	// any case, and the last that failed: tabs say by this list who needs somebody.
+	sidebarLimit   = 30
+	pressingWithin = 24 * time.Hour
 )
 
 // readFeed reads the part of a feed that the request asks for. q says whose and which; the request adds filter and place.
@@ -81,7 +81,7 @@ func (s *Server) page(c echo.Context, title, conversation string) (view.Shell, e
 
 // beside are the conversations that stand beside the pages of a user.
 func (s *Server) beside(ctx context.Context, user int64) ([]store.Conversation, error) {
-	list, _, err := s.store.Conversations(ctx, store.ConversationQuery{Viewer: user, Limit: sidebarLimit, AskedSince: s.now().Add(-askedWithin)})
+	list, _, err := s.store.Conversations(ctx, store.ConversationQuery{Viewer: user, Limit: sidebarLimit, PressingSince: s.now().Add(-pressingWithin)})
 	return list, err
 }
 

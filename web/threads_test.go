@@ -186,3 +186,16 @@ func TestManyNewerConversationsDoNotHideTheOneThatAsks(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+func TestManyNewerConversationsDoNotHideTheOneThatFailed(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(worklog.Draft{Title: "make", Conversation: "fails", Status: worklog.StatusError})
+	for n := range sidebarLimit + 1 {
+		x.write(worklog.Draft{Title: "x", Conversation: fmt.Sprint("newer", n)})
+	}
+	page := x.ask(http.MethodGet, "/", nil).Body.String()
+	if !strings.Contains(page, "<title>✕ Failed") || strings.Count(page, `data-state="failed"`) != 1 || strings.Count(page, `data-state="quiet"`) != sidebarLimit-1 {
+		t.Errorf("nothing failed:\n%s", page)
+	}
+}

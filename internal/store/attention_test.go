@@ -266,12 +266,41 @@ func TestWhoAsksIsInAListThatIsTooShortForIt(t *testing.T) {
 		b.say(t, 200+n, worklog.Draft{Title: "x", Conversation: fmt.Sprint("n", n)}, nil)
 	}
 	for want, since := range map[string]time.Time{"n4 n3 n2 n1": {}, "n4 n3 m c": at(50), "n4 m c old": at(-50)} {
-		list, _, err := b.Conversations(b.ctx, store.ConversationQuery{Viewer: b.user.ID, Limit: 4, AskedSince: since})
+		list, _, err := b.Conversations(b.ctx, store.ConversationQuery{Viewer: b.user.ID, Limit: 4, PressingSince: since})
 		var keys []string
 		for _, c := range list {
 			keys = append(keys, c.Key)
 		}
 		if got := strings.Join(keys, " "); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+}
+
+func TestTheLastThatFailedAreInAListThatIsTooShortForThem(t *testing.T) {
+	b := setup(t)
+	failed := worklog.Draft{Title: "x", Status: worklog.StatusError}
+	for n := range 7 {
+		failed.Conversation = fmt.Sprint("f", n)
+		b.say(t, n, failed, nil)
+	}
+	b.say(t, 10, worklog.Draft{Title: "gave up", Conversation: "g"}, func(w *store.Write) { w.Move = store.Move{Turn: store.TurnFailed, At: at(10)} })
+	failed.Conversation = "put away"
+	b.say(t, 11, failed, nil)
+	if _, err := b.raw.Exec(b.ctx, "UPDATE conversations SET archived_at = now() WHERE key = 'put away'"); err != nil {
+		t.Fatal(err)
+	}
+	b.say(t, 12, worklog.Draft{Title: "x", Status: worklog.StatusError, Conversation: "done"}, func(w *store.Write) { w.Move = store.Move{Turn: store.TurnUser, At: at(12)} })
+	for n := range 10 {
+		b.say(t, 200+n, worklog.Draft{Title: "x", Conversation: fmt.Sprint("n", n)}, nil)
+	}
+	for want, since := range map[string]time.Time{"n9 n8 n7 n6 n5 n4 n3": {}, "n9 n8 g f6 f5 f4 f3": at(-50), "n9 n8 n7 n6 n5 g f6": at(6), "n9 n8 n7 n6 n5 n4 n3 ": at(100)} {
+		list, _, err := b.Conversations(b.ctx, store.ConversationQuery{Viewer: b.user.ID, Limit: 7, PressingSince: since})
+		var keys []string
+		for _, c := range list {
+			keys = append(keys, c.Key)
+		}
+		if got := strings.Join(keys, " "); err != nil || got != strings.TrimSpace(want) {
 			t.Errorf("%s, %v, want %s", got, err, want)
 		}
 	}

@@ -24,9 +24,9 @@ type ConversationQuery struct {
 	Query    string // a part of the title or key, without regard to case
 	Before   string // Next of the page before
 	Limit    int    // 0: DefaultLimit
-	// AskedSince takes in those that ask for their user since then, in place of the last ones, however many had news after
-	// them; not with Before. Zero: by their order alone.
-	AskedSince time.Time
+	// PressingSince takes in those of viewer that ask for their user since then, in place of the last ones, however many had
+	// news after them, and the maxFailed last ones that failed; not with Before. Zero: by their order alone.
+	PressingSince time.Time
 }
 
 // selectConversations reads conversations with their owner's address.
@@ -48,8 +48,8 @@ func (s *Store) Conversations(ctx context.Context, q ConversationQuery) ([]Conve
 	if err != nil {
 		return nil, "", err
 	}
-	if !q.AskedSince.IsZero() {
-		query = query.OrderExpr(asks+" DESC", q.AskedSince)
+	if !q.PressingSince.IsZero() {
+		query = query.OrderExpr(asks+" DESC", q.PressingSince).OrderExpr(failedLast+" DESC", q.Viewer, q.PressingSince, maxFailed)
 	}
 	var list []conversation
 	err = query.OrderExpr("c.pinned DESC, "+conversationOrder+" DESC, c.id DESC").Limit(int64(q.Limit)+1).Scan(ctx, &list)
@@ -61,7 +61,7 @@ func (s *Store) Conversations(ctx context.Context, q ConversationQuery) ([]Conve
 		list = list[:q.Limit]
 		next = cursorOf(&list[q.Limit-1])
 	}
-	slices.SortStableFunc(list, func(a, b conversation) int { return inOrder(&a, &b) }) // those that ask came first
+	slices.SortStableFunc(list, func(a, b conversation) int { return inOrder(&a, &b) }) // the pressing ones came first
 	out := make([]Conversation, len(list))
 	for i := range list {
 		out[i] = list[i].public()
@@ -97,6 +97,17 @@ func (q ConversationQuery) narrow(query *bun.SelectQuery) (*bun.SelectQuery, err
 
 // asks says of a conversation that it asks for its user since a moment.
 const asks = "(c.last_entry_at >= ? AND (c.asking_count > 0 OR c.turn = 'asked'))"
+
+// maxFailed bounds how many that failed take a place in a list that is too short for them: nobody has to answer a failure,
+// so that they may be many, and what runs is to be seen beside them.
+const maxFailed = 5
+
+// failedLast says of a conversation that it is one of the last of an owner that failed since a moment, as
+// [Conversation.State] has it. It is found out once for a list.
+const failedLast = `(c.id IN (SELECT f.id FROM conversations AS f
+	WHERE f.owner_id = ? AND f.archived_at IS NULL AND f.deleted_at IS NULL AND f.last_entry_at >= ? AND f.asking_count = 0
+		AND (f.turn = 'failed' OR f.turn = '' AND f.entry_count > 0 AND f.last_status = 'error')
+	ORDER BY f.last_entry_at DESC LIMIT ?))`
 
 // inOrder is the order of lists.
 func inOrder(a, b *conversation) int {
