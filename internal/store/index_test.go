@@ -128,6 +128,15 @@ func pageAccess(t *testing.T, b *bundle, s *store.Store) []access {
 		q.Owner = owner
 		return func() error { _, err := s.Entries(b.ctx, q); return err }
 	}
+	conversations := func(q store.ConversationQuery) func() error {
+		return func() error {
+			list, _, err := s.Conversations(b.ctx, q)
+			if err == nil && len(list) == 0 {
+				err = fmt.Errorf("no conversations")
+			}
+			return err
+		}
+	}
 	head := int64(manyEntries / manyOwners)
 	return []access{
 		{"the activity page", page(store.EntryQuery{}), "work_logs_pkey", ""},
@@ -139,13 +148,8 @@ func pageAccess(t *testing.T, b *bundle, s *store.Store) []access {
 		{"changes", func() error { _, err := s.Changes(b.ctx, owner, head-10, "", 100); return err }, "work_logs_rev", ""},
 		{"changes of a conversation", func() error { _, err := s.Changes(b.ctx, owner, head-10, thread, 100); return err }, "work_logs_rev", "work_logs_conversation"},
 		{"one entry", func() error { _, err := s.Entry(b.ctx, owner, id); return err }, "work_logs_id", ""},
-		{"the list of conversations", func() error {
-			list, _, err := s.Conversations(b.ctx, store.ConversationQuery{Viewer: owner})
-			if err == nil && len(list) == 0 {
-				err = fmt.Errorf("no conversations")
-			}
-			return err
-		}, "conversations_pkey", "work_logs_running"},
+		{"the list of conversations", conversations(store.ConversationQuery{Viewer: owner}), "conversations_pkey", "work_logs_running"},
+		{"the conversations beside a page", conversations(store.ConversationQuery{Viewer: owner, PressingSince: time.Now().Add(-24 * time.Hour)}), "conversations_pkey", "work_logs_running"},
 	}
 }
 
