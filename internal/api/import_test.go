@@ -34,7 +34,7 @@ func TestRetentionIsToldToWhoMayOnlyWrite(t *testing.T) {
 	if r.WarmAfter != 7*day || r.ColdAfter != 30*day || r.DeleteAfter != 90*day {
 		t.Errorf("%+v", r)
 	}
-	if next := r.NextSweep; next.Hour() != 3 || !next.After(s.clock.now()) || next.After(s.clock.now().Add(day)) || !r.DeletesBefore().Equal(next.Add(-90*day)) {
+	if next := r.NextSweep; next.Hour() != int(s.sweepAt.Hours()) || !next.After(s.clock.now()) || next.After(s.clock.now().Add(day)) || !r.DeletesBefore().Equal(next.Add(-90*day)) {
 		t.Errorf("the next sweep is at %v, now is %v", next, s.clock.now())
 	}
 	if a := s.do(http.MethodGet, "/api/v1/retention", "wlg_x", ""); a.status != http.StatusUnauthorized {

@@ -66,6 +66,7 @@ type server struct {
 	spec  *contract // every answer is held against it
 
 	archiveDir string
+	sweepAt    time.Duration // after midnight
 }
 
 func newServer(t testing.TB) *server {
@@ -85,8 +86,8 @@ func newServerWithLimit(t testing.TB, perMinute int) *server {
 		t.Fatal(err)
 	}
 	arch := archive.New(bucket, "00000000-0000-4000-8000-000000000001", s.store)
-	noon := time.Duration((s.clock.now().Hour()+12)%24) * time.Hour // no test meets a sweep that it did not ask for
-	sweeper := retention.New(s.store, arch, retention.Settings{Hot: 7 * day, Warm: 30 * day, Cold: 90 * day, At: noon, Now: s.clock.now})
+	s.sweepAt = time.Duration((s.clock.now().Hour()+12)%24) * time.Hour // no test meets a sweep that it did not ask for
+	sweeper := retention.New(s.store, arch, retention.Settings{Hot: 7 * day, Warm: 30 * day, Cold: 90 * day, At: s.sweepAt, Now: s.clock.now})
 	hooks := hookdoor.New(hookdoor.Deps{Store: s.store, Ingest: ing, Patience: patience, Now: s.clock.now})
 	a := api.New(api.Deps{Store: s.store, Sweeper: sweeper, Archive: arch, Ingest: ing, Hooks: hooks, Hub: h, Now: s.clock.now})
 	w := web.New(web.Deps{Store: s.store, Ingest: ing, Hub: h, API: a, Now: s.clock.now, Config: config.Config{ListenAddr: "127.0.0.1:0"}})
