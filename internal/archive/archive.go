@@ -6,12 +6,14 @@
 // damaged, is said and breaks nothing else.
 //
 // Decision: objects are never changed. Of one whose entries were deleted or restored in part the rest stays where it is;
-// the database counts the rows that need it, and with the last of them the object goes. One owner per object makes
-// erasing a person the deletion of whole objects.
+// the database counts the rows that need it, and with the last of them the object goes. What is kept lies apart from what
+// ages, and a sweep packs anew what keep or hold lets stay in an object that others have left: nobody's payload outlives
+// its entry for long. One owner per object makes erasing a person the deletion of whole objects.
 package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -19,6 +21,7 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -121,15 +124,35 @@ func (a *Archive) Write(ctx context.Context, o store.ArchiveObject, data []byte)
 
 // Check reads an object and compares it with what was written.
 func (a *Archive) Check(ctx context.Context, o store.ArchiveObject) error {
+	_, err := a.whole(ctx, o)
+	return err
+}
+
+// Unpack reads everything that is in an object, by seq. It is for who packs some of it anew.
+func (a *Archive) Unpack(ctx context.Context, o store.ArchiveObject) ([]store.Payload, error) {
+	lines, err := a.whole(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]store.Payload, 0, len(lines))
+	for _, l := range lines {
+		list = append(list, store.Payload{Owner: o.Owner, Seq: l.Seq, ID: l.ID, LoggedAt: l.LoggedAt, Details: l.Details, Metadata: l.Metadata, ArchiveName: o.Name})
+	}
+	slices.SortFunc(list, func(a, b store.Payload) int { return cmp.Compare(a.Seq, b.Seq) })
+	return list, nil
+}
+
+// whole reads an object and compares it with what was written.
+func (a *Archive) whole(ctx context.Context, o store.ArchiveObject) (map[string]line, error) {
 	data, err := a.fetch(ctx, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lines, err := decode(data)
 	if err == nil && len(lines) != o.Entries {
 		err = ErrDamaged
 	}
-	return err
+	return lines, err
 }
 
 // Drop deletes an object.

@@ -16,11 +16,10 @@ const (
 	readEntries = 25
 )
 
-// cool moves the payloads of an owner's entries into objects and gives the entries their new status. It returns those
-// that have no payload to move.
+// cool moves the payloads of an owner's entries into objects and gives the entries their new status. What is kept and
+// what is not are never in one object: the first would keep the others there. It returns the entries without a payload.
 func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, seqs []int64) (rest []int64, err error) {
-	var object []store.Payload
-	size := 0
+	var aging, kept pile
 	for part := range slices.Chunk(seqs, readEntries) {
 		payloads, err := p.store.Payloads(ctx, owner, part, due)
 		if err != nil {
@@ -28,17 +27,39 @@ func (p *pass) cool(ctx context.Context, st step, due store.Due, owner int64, se
 		}
 		rest = append(rest, without(part, payloads)...)
 		for _, payload := range payloads {
-			n := len(payload.Details) + len(payload.Metadata)
-			if size+n > batchBytes {
-				if err := p.pack(ctx, st, due, object); err != nil {
+			pile := &aging
+			if payload.Kept {
+				pile = &kept
+			}
+			if full := pile.add(payload); len(full) > 0 {
+				if err := p.pack(ctx, st, due, full); err != nil {
 					return nil, err
 				}
-				object, size = nil, 0
 			}
-			object, size = append(object, payload), size+n
 		}
 	}
-	return rest, p.pack(ctx, st, due, object)
+	for _, payloads := range [][]store.Payload{aging.payloads, kept.payloads} {
+		if err := p.pack(ctx, st, due, payloads); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// pile is what goes into an object.
+type pile struct {
+	payloads []store.Payload
+	size     int
+}
+
+// add puts a payload on the pile. One that is too much begins the next pile, and the full one is returned.
+func (x *pile) add(payload store.Payload) (full []store.Payload) {
+	n := len(payload.Details) + len(payload.Metadata)
+	if x.size+n > batchBytes {
+		full, x.payloads, x.size = x.payloads, nil, 0
+	}
+	x.payloads, x.size = append(x.payloads, payload), x.size+n
+	return full
 }
 
 // pack moves payloads of one owner into an object, if there are any.
@@ -46,15 +67,28 @@ func (p *pass) pack(ctx context.Context, st step, due store.Due, payloads []stor
 	if len(payloads) == 0 {
 		return nil
 	}
-	o, data, err := p.archive.Pack(payloads[0].Owner, payloads, p.now)
+	o, err := p.write(ctx, payloads)
 	if err != nil {
 		return err
 	}
+	moved, err := p.empty(ctx, st, due, o, payloads)
+	if moved == 0 { // all have changed meanwhile, or none could
+		return errors.Join(err, p.drop(ctx, o))
+	}
+	return err
+}
+
+// write makes an object of payloads of one owner and returns once it is safe.
+func (p *pass) write(ctx context.Context, payloads []store.Payload) (o store.ArchiveObject, err error) {
+	o, data, err := p.archive.Pack(payloads[0].Owner, payloads, p.now)
+	if err != nil {
+		return o, err
+	}
 	if err := p.archive.Claim(ctx); err != nil { // while no object is known the folder may be a new one
-		return wide{err}
+		return o, wide{err}
 	}
 	if err := p.store.CreateObject(ctx, o); err != nil {
-		return err
+		return o, err
 	}
 	err = p.archive.Write(ctx, o, data)
 	if err == nil {
@@ -62,14 +96,10 @@ func (p *pass) pack(ctx context.Context, st step, due store.Due, payloads []stor
 	}
 	if err != nil {
 		_ = p.drop(ctx, o) // the next sweep tries again: the object is known
-		return wide{err}
+		return o, wide{err}
 	}
 	p.report.StoredBytes += o.Bytes
-	moved, err := p.empty(ctx, st, due, o, payloads)
-	if moved == 0 { // all have changed meanwhile, or none could
-		return errors.Join(err, p.drop(ctx, o))
-	}
-	return err
+	return o, nil
 }
 
 // empty takes payloads off their rows once their object is safe, and returns how many.

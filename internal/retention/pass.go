@@ -64,6 +64,11 @@ func (p *pass) step(ctx context.Context, st step) error {
 			after = list[len(list)-1]
 		}
 	}
+	if st.name == StepArchived {
+		if err := p.repack(ctx, st.due.Until); err != nil {
+			return errors.Join(err, p.skips())
+		}
+	}
 	return p.skips()
 }
 
@@ -76,7 +81,8 @@ func (p *pass) page(ctx context.Context, st step, due store.Due, list []store.Du
 		if n < 0 {
 			n = len(list)
 		}
-		if err := p.unlessSkipped(ctx, st, due, list[:n]); err != nil {
+		err := p.forOwner(ctx, st.name, list[0].Owner, func() error { return p.owner(ctx, st, due, list[:n]) })
+		if err != nil {
 			return err
 		}
 		list = list[n:]
@@ -84,18 +90,17 @@ func (p *pass) page(ctx context.Context, st step, due store.Due, list []store.Du
 	return nil
 }
 
-// unlessSkipped moves entries of one owner. The error, if any, ends the step.
-func (p *pass) unlessSkipped(ctx context.Context, st step, due store.Due, list []store.DueEntry) error {
-	owner := list[0].Owner
+// forOwner does something for one owner, unless the step leaves that one alone. The error, if any, ends the step.
+func (p *pass) forOwner(ctx context.Context, name Step, owner int64, f func() error) error {
 	if slices.ContainsFunc(p.skipped, func(x skipped) bool { return x.owner == owner }) {
 		return nil
 	}
-	err := p.owner(ctx, st, due, list)
+	err := f()
 	if _, all := errors.AsType[wide](err); err == nil || all || ctx.Err() != nil {
 		return err
 	}
 	p.skipped = append(p.skipped, skipped{owner, err})
-	p.settings.Log.Error("a user's entries stay as they are for this sweep", "step", st.name, "user", owner, "error", err)
+	p.settings.Log.Error("a user's entries stay as they are for this sweep", "step", name, "user", owner, "error", err)
 	if len(p.skipped) == maxSkipped {
 		return errors.New("too many users in which something is wrong")
 	}

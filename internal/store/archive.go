@@ -34,17 +34,21 @@ type Payload struct {
 	Details         string
 	Metadata        []byte // JSON
 	ArchiveName     string // of the object that has it; empty: the row
+	Kept            bool   // it, or its conversation
 	Bytes           int64  // what details and metadata count as they are in the row
 }
 
+// sqlKept says of an entry w whether it, or its conversation, is kept.
+const sqlKept = `(w.keep OR EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND c.keep))`
+
 // payloadColumns fill a Payload by scanPayload.
-const payloadColumns = `w.owner_id, w.seq, w.rev, w.id::text, w.storage_status, w.logged_at, w.details, w.details_z, w.metadata::text, w.archive_url`
+const payloadColumns = `w.owner_id, w.seq, w.rev, w.id::text, w.storage_status, w.logged_at, w.details, w.details_z, w.metadata::text, w.archive_url, ` + sqlKept
 
 func scanPayload(row pgx.CollectableRow) (p Payload, err error) {
 	var z []byte
 	var status string
 	var archive *string
-	if err = row.Scan(&p.Owner, &p.Seq, &p.Rev, &p.ID, &status, &p.LoggedAt, &p.Details, &z, &p.Metadata, &archive); err != nil {
+	if err = row.Scan(&p.Owner, &p.Seq, &p.Rev, &p.ID, &status, &p.LoggedAt, &p.Details, &z, &p.Metadata, &archive, &p.Kept); err != nil {
 		return p, err
 	}
 	p.Status, p.ArchiveName = worklog.StorageStatus(status), deref(archive)
@@ -242,11 +246,7 @@ func (s *Store) ArchiveEntries(ctx context.Context, o ArchiveObject, payloads []
 			return err
 		}
 		delta.count(to, moved.Entries)
-		tag, err := tx.Exec(ctx, "UPDATE archive_objects SET rows = rows + $2 WHERE name = $1 AND NOT condemned", o.Name, moved.Entries)
-		if err == nil && tag.RowsAffected() == 0 {
-			err = fmt.Errorf("archive object %s was deleted before entries could point to it", o.Name)
-		}
-		return err
+		return fillObject(ctx, tx, o.Name, moved.Entries)
 	})
 	if err != nil {
 		moved = Moved{}
