@@ -69,7 +69,8 @@ func openBucket(c config.Config) (archive.Bucket, error) {
 }
 
 type restoreBackupCmd struct {
-	File string `arg:"" help:"The backup." type:"existingfile"`
+	File      string `arg:"" help:"The backup." type:"existingfile"`
+	TakesOver bool   `help:"The installation that was backed up is gone for good: this one takes its place, and its archive."`
 }
 
 // Run fills an empty installation.
@@ -90,9 +91,9 @@ func (r restoreBackupCmd) Run(a *app) error {
 	}
 	defer b.Close()
 	return withSchema(a, func(st *store.Store) error {
-		err := b.Restore(a.ctx, st, bucket, func(now backup.Progress) {
+		err := b.Restore(a.ctx, st, bucket, backup.RestoreOptions{TakesOver: r.TakesOver, Progress: func(now backup.Progress) {
 			p.update(fmt.Sprintf("%d of %d entries, %s", now.Entries, b.Entries, megabytes(now.Bytes)))
-		})
+		}})
 		if err != nil {
 			return err
 		}

@@ -26,9 +26,15 @@ func (f folder) made() (*os.Root, error) {
 	return os.OpenRoot(f.dir)
 }
 
-// there opens the folder. Without it not one object is missing, all are: a disk that is not mounted.
+// errNoFolder is not fs.ErrNotExist: without the folder not one object is missing, all are, as on a disk that is not mounted.
+var errNoFolder = errors.New("the archive's folder can not be opened")
+
+// there opens the folder.
 func (f folder) there() (*os.Root, error) {
 	root, err := os.OpenRoot(f.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", errNoFolder, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the archive's folder can not be opened: %s", err)
 	}

@@ -15,6 +15,8 @@ const (
 	// marked ends the name of the file, which begins with the installation: several may share a place.
 	marked     = ".archive"
 	markerText = "This is the place of an archive of worklog. Without this file nothing is written here, and nothing deleted.\n"
+	// beingRestored is in the mark until a restore is whole: who begins it again need not take anything over.
+	beingRestored = "A backup is being restored to this place.\n"
 	// maxMarker bounds what is read of it: that it is there is all that counts.
 	maxMarker = 1024
 	// recognized is how many objects are looked for in a place that has no mark.
@@ -29,6 +31,34 @@ func Mark(ctx context.Context, b Bucket, installation string) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	return b.Put(ctx, installation+marked, []byte(markerText))
+}
+
+// MarkRestore makes a bucket the place of an archive that is being restored. Mark ends that.
+func MarkRestore(ctx context.Context, b Bucket, installation string) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return b.Put(ctx, installation+marked, []byte(beingRestored))
+}
+
+// InUse reports whether a bucket is the place of an installation's archive: it is marked, or has objects from a time
+// before there were marks. What a restore that did not end has left does not count.
+func InUse(ctx context.Context, b Bucket, installation string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	text, err := b.Get(ctx, installation+marked, maxMarker)
+	if err == nil {
+		return string(text) != beingRestored, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoFolder) {
+		return false, fmt.Errorf("archive: %w", err)
+	}
+	for _, err := range b.List(ctx, installation) {
+		if err != nil {
+			return false, fmt.Errorf("archive: list: %w", err)
+		}
+		return true, nil
+	}
+	return false, nil
 }
 
 // CheckPlace returns ErrElsewhere when a bucket is not the place of an installation's archive.

@@ -136,7 +136,7 @@ func restore(t *testing.T, path string, to *site) error {
 		return err
 	}
 	defer b.Close()
-	return b.Restore(t.Context(), to.Store, to.bucket, nil)
+	return b.Restore(t.Context(), to.Store, to.bucket, backup.RestoreOptions{})
 }
 
 func TestRestoredInstallationIsTheOneThatWasBackedUpRowByRow(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/ledger"
 	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 const (
@@ -134,47 +135,102 @@ func errNotWhole(manifest []byte, err error) error {
 	return fmt.Errorf("the file is damaged: %w", err)
 }
 
+// RestoreOptions say more about a restore.
+type RestoreOptions struct {
+	// TakesOver: the installation that was backed up is gone for good, and what lies in its archive is the new one's.
+	TakesOver bool
+	Progress  func(Progress) // nil: nobody is told
+}
+
 // Restore fills an empty installation. The objects of the archive come first: an entry must not point to what is not
 // there. Whatever a kill leaves undone, the next Restore does again.
-func (b *File) Restore(ctx context.Context, to Target, bucket archive.Bucket, tell func(Progress)) error {
-	if tell == nil {
-		tell = func(Progress) {}
+func (b *File) Restore(ctx context.Context, to Target, bucket archive.Bucket, o RestoreOptions) error {
+	r := &restoring{File: b, bucket: bucket, tell: o.Progress}
+	if r.tell == nil {
+		r.tell = func(Progress) {}
 	}
 	if err := to.Empty(ctx); err != nil {
 		return err
 	}
-	var p Progress
-	if slices.ContainsFunc(b.Members, func(m Member) bool { return m.Object != "" }) {
-		if err := archive.Mark(ctx, bucket, b.Installation); err != nil {
+	if !o.TakesOver {
+		if err := r.alone(ctx); err != nil {
 			return err
 		}
 	}
-	for _, m := range b.Members {
-		if m.Object != "" {
-			if err := b.restoreObject(ctx, m, bucket); err != nil {
-				return err
-			}
-			p.Bytes += m.Bytes
-			tell(p)
-		}
+	if err := r.objects(ctx, o.TakesOver); err != nil {
+		return err
 	}
 	head := store.DumpHead{Installation: b.Installation, Epoch: b.Epoch, Migrations: b.Migrations}
-	return to.Load(ctx, head, func(l *store.Loader) error {
-		for _, m := range b.Members {
-			if m.Table == "" {
-				continue
-			}
-			if err := b.loadRows(ctx, m, l); err != nil {
-				return fmt.Errorf("%s: %w", m.Name, err)
-			}
-			if m.Table == "work_logs" && !m.Again {
-				p.Entries += m.Rows
-			}
-			p.Bytes += m.Bytes
-			tell(p)
-		}
+	return to.Load(ctx, head, func(l *store.Loader) error { return r.rows(ctx, l) })
+}
+
+// restoring is one restore under way.
+type restoring struct {
+	*File
+	bucket   archive.Bucket
+	tell     func(Progress)
+	progress Progress
+	marked   bool // the archive, as one that is being restored
+}
+
+// alone refuses a place in which the installation that was backed up has its archive, or a copy of it: they have the same
+// prefix, and what one does not know there it deletes.
+func (r *restoring) alone(ctx context.Context) error {
+	used, err := archive.InUse(ctx, r.bucket, r.Installation)
+	if err == nil && used {
+		err = worklog.Errorf(worklog.CodeConflict, "the installation that was backed up (%s) has its archive at this WORKLOG_ARCHIVE_URL. "+
+			"If it still runs, or will again, set WORKLOG_ARCHIVE_URL to a place of this copy's own and repeat the command. "+
+			"If it is gone for good and this one takes its place, repeat the command with --takes-over", r.Installation)
+	}
+	return err
+}
+
+// objects restores what lies in the archive. A place that is taken over has the mark that it will need.
+func (r *restoring) objects(ctx context.Context, takesOver bool) error {
+	if !slices.ContainsFunc(r.Members, func(m Member) bool { return m.Object != "" }) {
 		return nil
-	})
+	}
+	mark := archive.MarkRestore
+	if takesOver {
+		mark = archive.Mark
+	}
+	if err := mark(ctx, r.bucket, r.Installation); err != nil {
+		return err
+	}
+	r.marked = !takesOver
+	for _, m := range r.Members {
+		if m.Object == "" {
+			continue
+		}
+		if err := r.restoreObject(ctx, m, r.bucket); err != nil {
+			return err
+		}
+		r.progress.Bytes += m.Bytes
+		r.tell(r.progress)
+	}
+	return nil
+}
+
+// rows loads all tables. The archive is in use before they are committed: a kill must not leave an installation whose
+// place looks free.
+func (r *restoring) rows(ctx context.Context, l *store.Loader) error {
+	for _, m := range r.Members {
+		if m.Table == "" {
+			continue
+		}
+		if err := r.loadRows(ctx, m, l); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+		if m.Table == "work_logs" && !m.Again {
+			r.progress.Entries += m.Rows
+		}
+		r.progress.Bytes += m.Bytes
+		r.tell(r.progress)
+	}
+	if r.marked {
+		return archive.Mark(ctx, r.bucket, r.Installation)
+	}
+	return nil
 }
 
 func (b *File) restoreObject(ctx context.Context, m Member, bucket archive.Bucket) error {
