@@ -70,6 +70,7 @@ func openBucket(c config.Config) (archive.Bucket, error) {
 
 type restoreBackupCmd struct {
 	File      string `arg:"" help:"The backup." type:"existingfile"`
+	Ledger    string `help:"The file ledger in the DATA_DIR of the installation that was backed up: whom it says to be erased, and which tokens to be revoked, do not come back." type:"existingfile" placeholder:"FILE"`
 	TakesOver bool   `help:"The installation that was backed up is gone for good: this one takes its place, and its archive."`
 }
 
@@ -90,6 +91,9 @@ func (r restoreBackupCmd) Run(a *app) error {
 		return err
 	}
 	defer b.Close()
+	if err := r.adopt(cfg, b.Installation); err != nil {
+		return err
+	}
 	return withSchema(a, func(st *store.Store) error {
 		err := b.Restore(a.ctx, st, bucket, backup.RestoreOptions{TakesOver: r.TakesOver, Progress: func(now backup.Progress) {
 			p.update(fmt.Sprintf("%d of %d entries, %s", now.Entries, b.Entries, megabytes(now.Bytes)))
@@ -102,23 +106,44 @@ func (r restoreBackupCmd) Run(a *app) error {
 		if err := st.By(account.CommandLine()).Record(a.ctx, act); err != nil {
 			return err
 		}
-		return r.replay(a, cfg, st, bucket, b.Installation)
+		return r.replay(a, cfg, st, bucket, b)
 	})
 }
 
+// adopt copies what the ledger from elsewhere says into the one beside the database, before there is anybody to come
+// back: whatever ends the restore, the next start knows.
+func (r restoreBackupCmd) adopt(cfg config.Config, installation string) error {
+	if r.Ledger == "" {
+		return nil
+	}
+	records, err := ledger.At(r.Ledger).ReadOf(installation)
+	if err == nil {
+		_, err = ledger.In(cfg.DataDir).Sync(records)
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
+}
+
 // replay ends again what had ended after the backup was written.
-func (r restoreBackupCmd) replay(a *app, cfg config.Config, st *store.Store, bucket archive.Bucket, installation string) error {
-	n, err := replayLedger(a.ctx, cfg, st, installation)
+func (r restoreBackupCmd) replay(a *app, cfg config.Config, st *store.Store, bucket archive.Bucket, b *backup.File) error {
+	replayed, err := replayLedger(a.ctx, cfg, st, b.Installation)
 	if err != nil {
 		return err
 	}
-	if n > 0 {
-		fmt.Fprintf(a.stderr, "%d users and tokens had ended after the backup: they are ended again\n", n)
+	if replayed.Lines == 0 {
+		fmt.Fprintf(a.stderr, "%s says nothing of the installation that was backed up: people who were erased and tokens that were revoked after %s are back. "+
+			"If its DATA_DIR is somewhere, copy the file ledger from there to %[1]s before you start worklog: each start ends again what it lists\n",
+			ledger.In(cfg.DataDir).Path(), b.BeganAt.Format(time.RFC3339))
 	}
-	return newEraser(st, archive.New(bucket, installation, st), cfg, slog.New(slog.DiscardHandler)).Once(a.ctx)
+	if replayed.Ended > 0 {
+		fmt.Fprintf(a.stderr, "%d users and tokens had ended after the backup: they are ended again\n", replayed.Ended)
+	}
+	return newEraser(st, archive.New(bucket, b.Installation, st), cfg, slog.New(slog.DiscardHandler)).Once(a.ctx)
 }
 
 // replayLedger holds the database against the ledger beside it.
-func replayLedger(ctx context.Context, cfg config.Config, st *store.Store, installation string) (int, error) {
+func replayLedger(ctx context.Context, cfg config.Config, st *store.Store, installation string) (backup.Replay, error) {
 	return backup.ReplayLedger(ctx, ledger.In(cfg.DataDir), installation, st)
 }

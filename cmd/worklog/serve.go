@@ -121,9 +121,9 @@ func (p *program) endAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := replayLedger(ctx, p.cfg, p.store, installation)
-	if n > 0 {
-		p.log.Warn("users and tokens that had ended were back in the database and are ended again", "count", n)
+	r, err := replayLedger(ctx, p.cfg, p.store, installation)
+	if r.Ended > 0 {
+		p.log.Warn("users and tokens that had ended were back in the database and are ended again", "count", r.Ended)
 	}
 	return err
 }

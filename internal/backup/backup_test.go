@@ -218,8 +218,8 @@ func TestWhatEndedAfterTheBackupEndsAgain(t *testing.T) {
 	to.must(restore(t, path, to))
 	for i, want := range []int{2, 0} { // the second time there is nothing left
 		n, err := backup.ReplayLedger(t.Context(), file, id, to.Store)
-		if err != nil || n != want {
-			t.Errorf("replay %d ended %d, %v", i+1, n, err)
+		if err != nil || n.Ended != want {
+			t.Errorf("replay %d ended %+v, %v", i+1, n, err)
 		}
 	}
 	got := to.one("SELECT string_agg(email, ' ' ORDER BY id) FROM users") + "; revoked: " + to.one("SELECT string_agg(id::text, ' ') FROM tokens WHERE revoked_at IS NOT NULL")
@@ -248,8 +248,8 @@ func TestWhoComesAfterARestoreIsNotErasedForWhoWasErasedBefore(t *testing.T) {
 		to.must(restore(t, path, to))
 		replay := func() {
 			n, err := backup.ReplayLedger(t.Context(), file, id, to.Store)
-			if err != nil || n != 0 {
-				t.Errorf("%s: the replay ended %d, %v", order, n, err)
+			if err != nil || n.Ended != 0 {
+				t.Errorf("%s: the replay ended %+v, %v", order, n, err)
 			}
 		}
 		if replayFirst {

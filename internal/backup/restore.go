@@ -256,31 +256,34 @@ func (b *File) loadRows(ctx context.Context, m Member, l *store.Loader) error {
 	return err
 }
 
+// Replay is what came of a ledger.
+type Replay struct {
+	Lines int // of the installation; none: nobody knows what has ended
+	Ended int // users and tokens that were back
+}
+
 // ReplayLedger ends again what the ledger beside the database says had ended in this installation: a database that was
-// set back, by whatever means, does not know of it. It returns how many users and tokens that were.
-func ReplayLedger(ctx context.Context, f *ledger.File, installation string, to Ender) (int, error) {
-	records, err := f.Read()
+// set back, by whatever means, does not know of it.
+func ReplayLedger(ctx context.Context, f *ledger.File, installation string, to Ender) (r Replay, err error) {
+	records, err := f.ReadOf(installation)
 	if err != nil {
-		return 0, fmt.Errorf("ledger: %w", err)
+		return r, fmt.Errorf("ledger: %w", err)
+	}
+	if r.Lines = len(records); r.Lines == 0 {
+		return r, nil
 	}
 	var erased, revoked []store.Ended
-	for _, r := range records {
-		if r.Installation != installation {
-			continue
-		}
-		x := store.Ended{ID: r.ID, At: r.At}
-		if r.Kind == ledger.Erased {
-			erased = append(erased, x)
+	for _, x := range records {
+		if end := (store.Ended{ID: x.ID, At: x.At}); x.Kind == ledger.Erased {
+			erased = append(erased, end)
 		} else {
-			revoked = append(revoked, x)
+			revoked = append(revoked, end)
 		}
-	}
-	if len(erased)+len(revoked) == 0 {
-		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
 	defer cancel()
-	return to.EndAgain(ctx, erased, revoked)
+	r.Ended, err = to.EndAgain(ctx, erased, revoked)
+	return r, err
 }
 
 // replayTimeout bounds the replay of a ledger.

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,6 +48,9 @@ type File struct{ path string }
 
 // In returns the ledger in a DATA_DIR. It is made with its first line.
 func In(dir string) *File { return &File{filepath.Join(dir, "ledger")} }
+
+// At returns the ledger in a file of any name.
+func At(path string) *File { return &File{path} }
 
 // Path is where the ledger is.
 func (f *File) Path() string { return f.path }
@@ -93,6 +97,12 @@ func parse(line string) (Record, bool) {
 	at, err := time.Parse(time.RFC3339, word[0])
 	kind := Kind(word[2])
 	return Record{At: at, Installation: word[1], Kind: kind, ID: word[3]}, err == nil && (kind == Erased || kind == Revoked)
+}
+
+// ReadOf is Read of the lines of one installation.
+func (f *File) ReadOf(installation string) ([]Record, error) {
+	records, err := f.Read()
+	return slices.DeleteFunc(records, func(r Record) bool { return r.Installation != installation }), err
 }
 
 // Sync adds those of the records that the file does not hold, and returns how many. When it returns they are on disk.

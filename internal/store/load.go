@@ -33,7 +33,8 @@ func (s *Store) Empty(ctx context.Context) error {
 		return mapError(err)
 	}
 	if users {
-		return worklog.Errorf(worklog.CodeConflict, "this installation has users already; a backup goes into an empty one: another DATA_DIR or another database")
+		return worklog.Errorf(worklog.CodeConflict, "this installation has users already; a backup goes into an empty one: another DATA_DIR or another database. "+
+			"With another DATA_DIR, say --ledger and the file ledger of this one: without it people who were erased since are back")
 	}
 	return nil
 }
