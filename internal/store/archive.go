@@ -185,10 +185,15 @@ func releaseObjects(ctx context.Context, tx pgx.Tx, gone map[string]int64) (empt
 	}
 	empty = slices.DeleteFunc(list, func(o ArchiveObject) bool { return o.Rows > 0 })
 	if len(empty) > 0 {
-		_, err = tx.Exec(ctx, "SET LOCAL synchronous_commit TO DEFAULT")
+		_, err = tx.Exec(ctx, sqlWaitForDisk)
 	}
 	return empty, err
 }
+
+// sqlWaitForDisk undoes for a transaction what ownerTx begins with. A server that is set to wait for more than its disk
+// does so, one that is set to wait for nothing does not.
+const sqlWaitForDisk = `SELECT set_config('synchronous_commit', CASE reset_val WHEN 'off' THEN 'on' ELSE reset_val END, true)
+	FROM pg_settings WHERE name = 'synchronous_commit'`
 
 func prefixed(prefix, columns string) string {
 	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/worklogdev/worklog/internal/store"
+	"github.com/worklogdev/worklog/internal/store/storetest"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -52,5 +53,36 @@ func TestAnObjectThatEntriesPointToIsNotCondemned(t *testing.T) {
 	}
 	if ok, err := b.CondemnObject(b.ctx, "unknown"); err != nil || !ok {
 		t.Errorf("one that nobody knows may go: %v, %v", ok, err)
+	}
+}
+
+// What a crash would undo must not be without its object: the commit waits for the disk wherever one is deleted after it,
+// and wherever somebody has an answer.
+func TestAnObjectIsDeletedAfterItsRowsAreOnDiskWhateverTheServerIsSetTo(t *testing.T) {
+	b := setup(t)
+	b.exec(t, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
+	b.exec(t, `CREATE TABLE seen (what text, setting text)`)
+	b.exec(t, `CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		INSERT INTO seen VALUES (TG_TABLE_NAME || ' ' || lower(TG_OP), current_setting('synchronous_commit')); RETURN NULL; END $$`)
+	for _, on := range []string{"INSERT ON archive_objects", "UPDATE ON archive_objects", "INSERT ON users"} { // deferred: as it is at the commit
+		b.exec(t, "CREATE CONSTRAINT TRIGGER see_"+on[:6]+" AFTER "+on+" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION see()")
+	}
+	b.Store = storetest.Open(t, b.dsn)
+	if _, err := b.CreateUser(b.ctx, "new@example.org", "", false); err != nil {
+		t.Fatal(err)
+	}
+	b.append(t, worklog.Draft{Title: "a", Details: "payload"})
+	o, payloads, due := b.object(t, "x")
+	if moved, err := b.ArchiveEntries(b.ctx, o, payloads, worklog.StorageCold, due); err != nil || moved.Entries != 1 {
+		t.Fatalf("%+v, %v", moved, err)
+	}
+	payloads[0].ArchiveName, payloads[0].Status = "x", worklog.StorageCold
+	_, empty, err := b.RestoreEntries(b.ctx, b.user.ID, payloads, time.Now())
+	if err != nil || len(empty) != 1 {
+		t.Fatalf("%+v, %v", empty, err)
+	}
+	const want = "users insert:on archive_objects insert:on archive_objects update:off archive_objects update:on"
+	if got := one[string](t, b, "SELECT string_agg(what || ':' || setting, ' ' ORDER BY ctid) FROM seen"); got != want {
+		t.Errorf("commits were %s, want %s", got, want)
 	}
 }

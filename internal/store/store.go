@@ -70,6 +70,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 	params["timezone"] = "UTC"
 	params["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
 	params["idle_in_transaction_session_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
+	config.AfterConnect = syncCommits
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,6 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 	// of it. A plan that is made once must not be that of a table that was small then.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
-	config.AfterConnect = syncCommits
 	writer, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		pool.Close()
@@ -95,7 +95,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-// syncCommits has commits wait for the disk where the server is set to answer before: an acknowledged entry is stored.
+// syncCommits has commits wait for the disk where the server is set to answer before: what was acknowledged is stored.
 func syncCommits(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
 	return err
