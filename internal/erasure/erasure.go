@@ -28,7 +28,13 @@ const (
 	// finishTimeout bounds the steps that look at everything: at all that was deleted, at what lies in the archive, and at everybody's entries for the
 	// names of tools.
 	finishTimeout = 15 * time.Minute
+	// lockTries bounds the wait for a sweep, a restore or a backup to end, each try of some seconds: Run tries again soon,
+	// and a command has somebody waiting.
+	lockTries = 2
 )
+
+// ErrSwept says that an erasure has to wait: whoever works at the archive may be writing an object of the person.
+var ErrSwept = errors.New("the archive is being swept, restored or backed up; the last of the erasure follows after that")
 
 // Store is the database.
 type Store interface {
@@ -39,6 +45,7 @@ type Store interface {
 	Installation(ctx context.Context) (string, error)
 	Objects(ctx context.Context, owner int64, after string, limit int) ([]store.ArchiveObject, error)
 	ForgetObject(ctx context.Context, name string) error
+	LockRetention(ctx context.Context) (lost func(context.Context) error, release func(), err error)
 }
 
 // Archive is where payloads of old entries lie.
@@ -174,17 +181,38 @@ func (w *Worker) finish(ctx context.Context, user int64, progress func(entries i
 const objectsAtOnce = 100
 
 // dropObjects deletes what the archive holds of a user, known or not: a database that was set back has forgotten what was
-// written since. An object that a sweep is just writing finds no entries to point to it, and the sweep removes it as empty.
+// written since. What is known goes at once. The rest has to wait for a sweep that is running: an object that it is just
+// writing would be there afterwards, and nobody would know of it.
 func (w *Worker) dropObjects(ctx context.Context, user int64) error {
+	if err := w.dropKnown(ctx, user); err != nil {
+		return err
+	}
+	release, err := w.holdSweeps(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+	defer cancel()
+	return w.archive.DropOwner(ctx, user)
+}
+
+// holdSweeps lets nobody write objects until it is released.
+func (w *Worker) holdSweeps(ctx context.Context) (release func(), err error) {
+	for range lockTries {
+		_, release, err = w.store.LockRetention(ctx)
+		if worklog.CodeOf(err) != worklog.CodeConflict {
+			return release, err
+		}
+	}
+	return nil, ErrSwept
+}
+
+func (w *Worker) dropKnown(ctx context.Context, user int64) error {
 	for {
 		list, err := w.store.Objects(ctx, user, "", objectsAtOnce)
-		if err != nil {
+		if err != nil || len(list) == 0 {
 			return err
-		}
-		if len(list) == 0 {
-			ctx, cancel := context.WithTimeout(ctx, finishTimeout)
-			defer cancel()
-			return w.archive.DropOwner(ctx, user)
 		}
 		for _, o := range list {
 			if err := w.dropObject(ctx, o.Name); err != nil {

@@ -335,3 +335,74 @@ func (w *ward) eventually(what string, ok func() bool) {
 		}
 	}
 }
+
+// slow is a bucket in which something happens between the moment that an object is known and the one that it is there.
+type slow struct {
+	archive.Bucket
+	meanwhile, then func()
+}
+
+// Put stores an object.
+func (s *slow) Put(ctx context.Context, name string, data []byte) error {
+	if filepath.Ext(name) == ".archive" {
+		return s.Bucket.Put(ctx, name, data)
+	}
+	s.meanwhile()
+	defer s.then()
+	return s.Bucket.Put(ctx, name, data)
+}
+
+func TestAnObjectThatASweepIsJustWritingIsErasedWhateverBecomesOfTheSweep(t *testing.T) {
+	w := newWard(t)
+	w.append(20, 3*time.Hour)
+	bucket, err := archive.Open("file://"+filepath.Join(w.dir, "archive"), archive.Credentials{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := w.store.Installation(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	meanwhile := func() {
+		w.order()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := w.worker(w.store, w.archive).Once(short); err == nil {
+			t.Error("the erasure is over while an object of the user is being written")
+		}
+	}
+	settings := retention.Settings{Hot: time.Hour, Warm: 2 * time.Hour, Cold: 1000 * time.Hour}
+	if _, err := retention.New(w.store, archive.New(&slow{bucket, meanwhile, kill}, id, w.store), settings).Run(ctx, retention.Options{}); err == nil {
+		t.Fatal("the sweep was not ended")
+	}
+	if err := w.worker(w.store, w.archive).Once(t.Context()); err != nil || !w.erased() {
+		t.Errorf("erased: %v, %v", w.erased(), err)
+	}
+	if n := w.objects(); n != 0 {
+		t.Errorf("%d objects are left of the person", n)
+	}
+}
+
+func TestAnErasureThatHasToWaitForASweepSaysSoAndTakesWhatItCan(t *testing.T) {
+	w := newWard(t)
+	w.append(20, 3*time.Hour)
+	w.sweep()
+	w.order()
+	_, release, err := w.store.LockRetention(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := w.worker(w.store, w.archive).Finish(t.Context(), w.user.ID, func(int64) {}); !errors.Is(err, erasure.ErrSwept) || w.erased() {
+		t.Errorf("while the archive is held: %v, erased: %v", err, w.erased())
+	}
+	if n := w.objects(); n != 0 {
+		t.Errorf("%d objects wait for the sweep to end", n)
+	}
+	release()
+	if err := w.worker(w.store, w.archive).Once(t.Context()); err != nil || !w.erased() {
+		t.Errorf("afterwards: %v, erased: %v", err, w.erased())
+	}
+}
