@@ -76,3 +76,16 @@ func TestTheDashboardSaysWhyASweepWasStopped(t *testing.T) {
 		}
 	}
 }
+
+// A process that was killed can not say so: the one that is asked to sweep knows.
+func TestASweepCanBeAskedForWhateverTheLastOneLooksLike(t *testing.T) {
+	o := newOffice(t)
+	o.exec("INSERT INTO sweeps (started_by, state, started_at, updated_at) VALUES ('page', 'running', now(), now())")
+	if got := texts(o.admin.see("/admin/retention"), "form[action='/admin/retention/run'] button"); len(got) != 1 {
+		t.Fatalf("buttons %v", got)
+	}
+	o.want("sweeping", o.admin.post("/admin/retention/run"), http.StatusSeeOther, "/admin/retention?started=true")
+	o.eventually("the killed one is interrupted, the new one done", func() bool {
+		return o.query("SELECT string_agg(state, ' ' ORDER BY id) FROM sweeps") == "interrupted done"
+	})
+}

@@ -237,6 +237,22 @@ func TestASweepWhoseProcessWasKilledIsDoneAgain(t *testing.T) {
 	}
 }
 
+func TestAKilledSweepThatSomebodyHadAskedForIsNotShownAsRunning(t *testing.T) {
+	w := setup(t)
+	killed := store.Sweep{StartedBy: "command", StartedAt: w.now, UpdatedAt: w.now}
+	if err := w.BeginSweep(w.ctx, &killed); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	done := make(chan error, 1)
+	go func() { done <- w.sweeper.Serve(ctx) }()
+	wait(t, func() bool { return one[string](w, "SELECT string_agg(state, ' ') FROM sweeps") == "interrupted" })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTwoSweepsDoNotMeet(t *testing.T) {
 	w := setup(t)
 	w.log(w.ann, w.aged(31, "a"))

@@ -25,12 +25,13 @@ func (s *Sweeper) last(now time.Time) time.Time {
 
 // Serve runs the daily sweep when it is due, and those that Start asks for, until ctx ends. Of any number of processes
 // one sweeps each day. A sweep that was missed, because no process ran, is made up for; one whose process was killed is
-// done again.
+// done again, and shown as interrupted.
 func (s *Sweeper) Serve(ctx context.Context) error {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	var settled time.Time // that day's sweep is nobody's business any more
 	for {
+		s.endKilled(ctx)
 		if due := s.last(s.now()); !due.Equal(settled) && s.daily(ctx, due) {
 			settled = due
 		}
@@ -41,6 +42,21 @@ func (s *Sweeper) Serve(ctx context.Context) error {
 			job.run(ctx, s)
 		case <-tick.C:
 		}
+	}
+}
+
+// endKilled says of a sweep whose process was killed that it does not run. Whether one does, the lock knows.
+func (s *Sweeper) endKilled(ctx context.Context) {
+	runs, err := s.store.SweepRuns(ctx)
+	if err == nil && runs {
+		var release func()
+		if _, release, err = s.store.LockRetention(ctx); err == nil {
+			defer release()
+			err = s.store.EndKilledSweeps(ctx)
+		}
+	}
+	if err != nil && worklog.CodeOf(err) != worklog.CodeConflict && ctx.Err() == nil {
+		s.settings.Log.Warn("whether a sweep was killed is not known yet", "error", err)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 // SweepState says how a sweep stands.
 type SweepState string
 
-// The states. A sweep whose process was killed is found by the next one, which marks it as interrupted.
+// The states. A sweep whose process was killed is marked as interrupted by whoever comes next.
 const (
 	SweepRunning     SweepState = "running"
 	SweepDone        SweepState = "done"
@@ -116,15 +116,28 @@ func (a Admin) BeginSweep(ctx context.Context, sw *Sweep) error {
 }
 
 func beginSweep(ctx context.Context, tx bun.Tx, sw *Sweep) error {
-	sw.State = SweepRunning
-	_, err := tx.NewUpdate().Model((*Sweep)(nil)).Set("state = ?", SweepInterrupted).Set("finished_at = updated_at").
-		Where("sw.state = ?", SweepRunning).Exec(ctx)
-	if err != nil {
+	if err := endKilled(ctx, tx); err != nil {
 		return err
 	}
-	_, err = tx.NewInsert().Model(sw).Exec(ctx)
+	sw.State = SweepRunning
+	_, err := tx.NewInsert().Model(sw).Exec(ctx)
 	return err
 }
+
+func endKilled(ctx context.Context, db bun.IDB) error {
+	_, err := db.NewUpdate().Model((*Sweep)(nil)).Set("state = ?", SweepInterrupted).Set("finished_at = updated_at").
+		Where("sw.state = ?", SweepRunning).Exec(ctx)
+	return err
+}
+
+// SweepRuns reports whether the history has a sweep that has not ended: it runs, or its process was killed.
+func (s *Store) SweepRuns(ctx context.Context) (runs bool, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sweeps WHERE state = 'running')").Scan(&runs)
+	return runs, mapError(err)
+}
+
+// EndKilledSweeps notes that sweeps which never ended were interrupted. The caller holds the lock.
+func (s *Store) EndKilledSweeps(ctx context.Context) error { return mapError(endKilled(ctx, s.db)) }
 
 // UpdateSweep stores the figures and the state of a sweep. When it has ended, the oldest of the history go.
 func (s *Store) UpdateSweep(ctx context.Context, sw *Sweep) error {
