@@ -39,6 +39,14 @@ func sharedTables() []string {
 // histories are dumped after them, line by line.
 func histories() []string { return []string{"audit", "sweeps"} }
 
+// usersIn are the columns of a history that name users.
+func usersIn(history string) []string {
+	if history == "audit" {
+		return []string{"actor_id", "subject_id"}
+	}
+	return []string{"user_id"}
+}
+
 // ownerTables are dumped for each owner in the snapshot that ends the owner's dump.
 func ownerTables() []string {
 	return []string{"conversations", "work_log_stats", "tool_times", "archive_objects"}
@@ -84,7 +92,7 @@ func (s *Store) DumpShared(ctx context.Context, to Dumper) (head DumpHead, err e
 		if err := head.read(ctx, tx); err != nil {
 			return err
 		}
-		for _, name := range histories() { // what follows may be of a user who is not in the dump
+		for _, name := range histories() { // what follows is of a later time
 			var last int64
 			if err := tx.QueryRow(ctx, "SELECT COALESCE(max(id), 0) FROM "+quoted([]string{name})).Scan(&last); err != nil {
 				return err
@@ -100,7 +108,7 @@ func (s *Store) DumpShared(ctx context.Context, to Dumper) (head DumpHead, err e
 	})
 	for _, name := range histories() {
 		if err == nil {
-			err = s.dumpHistory(ctx, to, name, ends[name])
+			err = s.dumpHistory(ctx, to, name, ends[name], head.Owners)
 		}
 	}
 	return head, err
@@ -118,8 +126,9 @@ func (h *DumpHead) read(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// dumpHistory dumps the lines of a table up to an id, each step in a snapshot of its own: they do not change.
-func (s *Store) dumpHistory(ctx context.Context, to Dumper, name string, end int64) error {
+// dumpHistory dumps the lines of a table up to an id, each step in a snapshot of its own: they do not change. A line whose
+// transaction was under way in the first snapshot may name a user who is not in that one, and is left out.
+func (s *Store) dumpHistory(ctx context.Context, to Dumper, name string, end int64, users []int64) error {
 	table, step := quoted([]string{name}), s.stepOfDump()
 	for after, last := int64(0), int64(0); after < end; after = last {
 		err := s.inDumpSnapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -127,13 +136,33 @@ func (s *Store) dumpHistory(ctx context.Context, to Dumper, name string, end int
 			if err != nil {
 				return err
 			}
-			return dumpTable(ctx, tx, to, DumpTable{Name: name}, fmt.Sprintf("id > %d AND id <= %d ORDER BY id", after, last))
+			known, err := namesOnly(ctx, tx, usersIn(name), users)
+			if err != nil {
+				return err
+			}
+			return dumpTable(ctx, tx, to, DumpTable{Name: name}, fmt.Sprintf("id > %d AND id <= %d%s ORDER BY id", after, last, known))
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// namesOnly returns the condition that columns name none but the users of a dump. Hardly ever is there anybody else.
+func namesOnly(ctx context.Context, tx pgx.Tx, columns []string, users []int64) (cond string, err error) {
+	rows, err := tx.Query(ctx, "SELECT id::text FROM users WHERE id <> ALL($1::bigint[])", users)
+	if err != nil {
+		return "", err
+	}
+	others, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(others) == 0 {
+		return "", err
+	}
+	for _, column := range columns {
+		cond += fmt.Sprintf(" AND (%[1]s IS NULL OR %[1]s NOT IN (%[2]s))", column, strings.Join(others, ", "))
+	}
+	return cond, nil
 }
 
 func dumpTable(ctx context.Context, tx pgx.Tx, to Dumper, t DumpTable, where string) (err error) {
