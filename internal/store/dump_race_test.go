@@ -2,16 +2,20 @@ package store_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/internal/store/storetest"
+	"github.com/worklogdev/worklog/worklog"
 )
 
 // Numbers are given before their rows are committed: a line with a smaller one may be younger than the dump's users.
@@ -60,5 +64,53 @@ func TestADumpHasNoLineThatNamesAUserWhoIsNotInIt(t *testing.T) {
 	}
 	if sweeps := rowsOf(t, to, "sweeps"); strings.Count(sweeps, "\n") != 0 || !strings.Contains(sweeps, "command") {
 		t.Errorf("sweeps are\n%s", sweeps)
+	}
+}
+
+func TestAnErasureThatBeginsDuringADumpHasBegunInTheCopy(t *testing.T) {
+	t.Parallel()
+	s, to := storetest.New(t), storetest.Open(t, storetest.Empty(t))
+	u, err := s.CreateUser(t.Context(), "Ann.b@example.org", "hash", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateUser(t.Context(), "root@example.org", "hash", true); err != nil {
+		t.Fatal(err)
+	}
+	secret := account.NewSecret()
+	token := account.Token{ID: uuid.NewString(), OwnerID: u.ID, Name: "n", Prefix: secret[:account.ShownPrefix], Scopes: []account.Scope{account.ScopeWrite}, CreatedAt: time.Now()}
+	by := s.By(account.Program())
+	act := account.Act{Action: account.ActUserLink, Subject: u.ID, Reason: "ann.B@example.org asked"}
+	batch := store.Batch{Now: time.Now().UTC(), Writes: []store.Write{writeOf(u.ID, worklog.Draft{Title: "hers", Conversation: "c"})}}
+	_, _, err = s.Append(t.Context(), batch)
+	if err := errors.Join(err, s.CreateToken(t.Context(), token, account.HashSecret(secret)), by.Record(t.Context(), act)); err != nil {
+		t.Fatal(err)
+	}
+	d := newDump()
+	head, err := s.DumpShared(t.Context(), d.table)
+	if err := errors.Join(err, by.BeginErasure(t.Context(), u.ID, "asked")); err != nil {
+		t.Fatal(err)
+	}
+	for _, owner := range head.Owners {
+		if _, err := s.DumpOwner(t.Context(), owner, d.table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.Load(t.Context(), head, d.load(t)); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := to.Erasing(t.Context()); err != nil || fmt.Sprint(ids) != fmt.Sprint([]int64{u.ID}) {
+		t.Errorf("being erased: %v, %v", ids, err)
+	}
+	for _, table := range []string{"users", "tokens", "audit", "conversations"} {
+		if rows := rowsOf(t, to, table); strings.Contains(strings.ToLower(rows), "ann.b@") || table == "tokens" && rows != "" {
+			t.Errorf("%s after the restore:\n%s", table, rows)
+		}
+	}
+	if lines, _, err := to.Audit(t.Context(), store.AuditQuery{Action: account.ActUserErase}); err != nil || len(lines) != 1 || lines[0].Subject != u.ID {
+		t.Errorf("the audit list has %+v, %v", lines, err)
+	}
+	if _, _, err := to.EraseSome(t.Context(), u.ID, 0); err != nil {
+		t.Errorf("the erasure does not go on: %v", err)
 	}
 }

@@ -61,7 +61,9 @@ func (a Admin) BeginErasure(ctx context.Context, user int64, reason string) erro
 }
 
 // ErasedName is what stands for the address of a user who is erased. It is no address, so nobody can sign up with it.
-func ErasedName(id int64) string { return "erased user " + strconv.FormatInt(id, 10) }
+func ErasedName(id int64) string { return erasedName + strconv.FormatInt(id, 10) }
+
+const erasedName = "erased user "
 
 // shutOut takes away every way in, and every word that names the user outside of the entries.
 func shutOut(ctx context.Context, tx bun.Tx, u *userRow) error {

@@ -57,7 +57,13 @@ func (s *Store) Load(ctx context.Context, head DumpHead, load func(*Loader) erro
 		if err := load(l); err != nil {
 			return err
 		}
-		return l.end(ctx)
+		if err := l.end(ctx); err != nil {
+			return err
+		}
+		if !slices.Contains(head.Migrations, erasures) {
+			return nil
+		}
+		return l.orderErasures(ctx)
 	})
 	if err != nil {
 		return mapError(err)
