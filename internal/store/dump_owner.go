@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,7 +44,7 @@ type ownerDump struct {
 	seq    int64             // up to which entries are dumped
 	rev    int64             // up to which changes are
 	loose  int64             // up to which kept entries without a conversation are
-	filed  map[[16]byte]bool // the owner's conversations when it began, or when such entries were last looked for
+	filed  map[[16]byte]bool // the owner's conversations in any snapshot since such entries were last looked for
 	dumped int64             // seq when this snapshot began: what it dumps itself is as it stands
 	began  time.Time         // of this snapshot
 	done   bool
@@ -51,10 +52,8 @@ type ownerDump struct {
 
 func (d *ownerDump) snapshot(ctx context.Context, tx pgx.Tx, first bool) (err error) {
 	d.began, d.dumped = time.Now(), d.seq
-	if first {
-		if err := d.begin(ctx, tx); err != nil {
-			return err
-		}
+	if err := d.begin(ctx, tx, first); err != nil {
+		return err
 	}
 	parts := []func(context.Context, pgx.Tx) (bool, error){d.entries}
 	if d.dumped > 0 {
@@ -73,11 +72,19 @@ func (d *ownerDump) snapshot(ctx context.Context, tx pgx.Tx, first bool) (err er
 	return d.end(ctx, tx)
 }
 
-func (d *ownerDump) begin(ctx context.Context, tx pgx.Tx) (err error) {
-	if err := tx.QueryRow(ctx, "SELECT COALESCE(max(last_rev), 0) FROM work_log_stats WHERE owner_id = $1", d.owner).Scan(&d.rev); err != nil {
-		return err
+// begin notes what this snapshot is compared with later. A conversation that it sees may be gone in the last one.
+func (d *ownerDump) begin(ctx context.Context, tx pgx.Tx, first bool) (err error) {
+	if first {
+		err := tx.QueryRow(ctx, "SELECT COALESCE(max(last_rev), 0) FROM work_log_stats WHERE owner_id = $1", d.owner).Scan(&d.rev)
+		if err != nil {
+			return err
+		}
 	}
-	d.filed, err = d.conversations(ctx, tx)
+	now, err := d.conversations(ctx, tx)
+	if d.filed == nil {
+		d.filed = now
+	}
+	maps.Copy(d.filed, now)
 	return err
 }
 

@@ -114,3 +114,43 @@ func TestAnErasureThatBeginsDuringADumpHasBegunInTheCopy(t *testing.T) {
 		t.Errorf("the erasure does not go on: %v", err)
 	}
 }
+
+// Entries that leave a conversation take keep over, and no rev.
+func TestAConversationThatCameAndWentDuringADumpLeavesWhatWasKept(t *testing.T) {
+	t.Parallel()
+	s, to := storetest.New(t), storetest.Open(t, storetest.Empty(t))
+	s.SetDumpStep(3)
+	u, err := s.CreateUser(t.Context(), "ann@example.org", "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(conversation string, n int) {
+		t.Helper()
+		b := store.Batch{Now: time.Now().UTC().Truncate(time.Microsecond)}
+		for range n {
+			b.Writes = append(b.Writes, writeOf(u.ID, worklog.Draft{Title: "entry", Conversation: conversation}))
+		}
+		if _, _, err := s.Append(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	}
+	add("stays", 10)
+	keep := true
+	dumpedAs(t, s, to, u.ID, func(between int) {
+		switch between {
+		case 2:
+			add("came", 2)
+		case 5: // its entries are in part 4, and in this one as they have changed since the dump began
+			came, err := s.ConversationByKey(t.Context(), u.ID, "came")
+			if err == nil {
+				_, err = s.UpdateConversation(t.Context(), u.ID, came.ID, worklog.ConversationPatch{Keep: &keep})
+			}
+			if err == nil {
+				err = errors.Join(s.DeleteConversation(t.Context(), u.ID, came.ID), s.FinishDeletions(t.Context()))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
