@@ -114,10 +114,12 @@ func lockUser(ctx context.Context, tx bun.Tx, id int64) (*userRow, error) {
 		return nil, errNoUser()
 	}
 	if rows[0].ErasingAt != nil {
-		return nil, worklog.Errorf(worklog.CodeConflict, "this user is erased")
+		return nil, errErased()
 	}
 	return &rows[0], nil
 }
+
+func errErased() error { return worklog.Errorf(worklog.CodeConflict, "this user is erased") }
 
 // keepAnAdmin refuses to take the last administrator who can act. It locks all of them, in the order of their ids, so
 // that of two who take each other one is refused.

@@ -224,10 +224,14 @@ func (s *Store) CreateConversation(ctx context.Context, owner int64, n NewConver
 		LastStatus: string(worklog.StatusInfo), CreatedAt: now(),
 	}
 	err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := s.lockOwners(ctx, tx, owner); err != nil {
+		stats, err := s.lockOwners(ctx, tx, owner)
+		if err != nil {
 			return err
 		}
-		_, err := tx.NewInsert().Model(&c).Exec(ctx)
+		if stats[owner].Closed {
+			return errErased()
+		}
+		_, err = tx.NewInsert().Model(&c).Exec(ctx)
 		return err
 	})
 	if err != nil {

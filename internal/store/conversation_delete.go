@@ -66,6 +66,9 @@ func tombstone(c Conversation, at time.Time) worklog.Draft {
 // appendOwn appends an entry of worklog's own inside a transaction that holds the owner's lock. It ends with the
 // closing upsert: nothing of the owner may be written after it.
 func (s *Store) appendOwn(ctx context.Context, tx bun.Tx, stats *statsRow, d worklog.Draft, at time.Time) error {
+	if stats.Closed {
+		return errErased()
+	}
 	d.Normalize()
 	p := newPlan(Batch{Now: at, Writes: []Write{{Owner: stats.OwnerID, EntryID: newID(), Facts: change.Of(&d, at)}}})
 	p.stats[stats.OwnerID] = stats

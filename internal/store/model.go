@@ -137,6 +137,9 @@ type statsRow struct {
 	Redacted     int64      `bun:"redacted"`
 	Cut          int64      `bun:"cut"`
 	LastLoggedAt *time.Time `bun:"last_logged_at"`
+
+	// Closed: the owner is erased, and nothing is appended any more.
+	Closed bool `bun:"closed,scanonly"`
 }
 
 // counters are the values of the columns that [counters] names, in that order.

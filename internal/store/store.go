@@ -161,7 +161,7 @@ func (s *Store) lockOwners(ctx context.Context, tx bun.IDB, owners ...int64) (ma
 		return nil, err
 	}
 	rows = rows[:0]
-	err := tx.NewSelect().Model(&rows).Where("owner_id IN (?)", bun.List(owners)).Order("owner_id").For("UPDATE").Scan(ctx)
+	err := tx.NewSelect().Model(&rows).ColumnExpr("?TableColumns").Column("st.closed").Where("owner_id IN (?)", bun.List(owners)).Order("owner_id").For("UPDATE").Scan(ctx)
 	if err != nil {
 		return nil, err
 	}
