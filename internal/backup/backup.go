@@ -185,7 +185,7 @@ func (w *writer) all(ctx context.Context, s Source, bucket archive.Bucket, lost 
 		return err
 	}
 	m.FinishedAt = w.options.Now().UTC()
-	text, err := json.MarshalIndent(m, "", "\t")
+	text, err := m.encode(maxManifest)
 	if err != nil {
 		return err
 	}
@@ -193,6 +193,15 @@ func (w *writer) all(ctx context.Context, s Source, bucket archive.Bucket, lost 
 		return err
 	}
 	return w.tar.Close()
+}
+
+// encode refuses what check would not read: a backup that can not be restored must not take the place of one that can.
+func (m *Manifest) encode(limit int) ([]byte, error) {
+	text, err := json.MarshalIndent(m, "", "\t")
+	if err == nil && len(text) > limit {
+		err = fmt.Errorf("the backup was not written: its list of %d parts takes %d bytes, and may take %d; it could not be restored", len(m.Members), len(text), limit)
+	}
+	return text, err
 }
 
 func (w *writer) owner(ctx context.Context, owner int64, s Source, bucket archive.Bucket) error {

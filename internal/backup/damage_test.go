@@ -238,3 +238,33 @@ func (s *site) one(query string) (text string) {
 	s.must(conn.QueryRow(s.t.Context(), query).Scan(&text))
 	return text
 }
+
+func TestAManifestThatCouldNotBeReadAgainIsNotWritten(t *testing.T) {
+	t.Parallel()
+	m := backup.Manifest{Members: []backup.Member{{Name: "rows/users/000000.copy.zst"}}}
+	if _, err := m.Encode(1000); err != nil {
+		t.Error(err)
+	}
+	for range 10 {
+		m.Members = append(m.Members, m.Members[0])
+	}
+	if _, err := m.Encode(1000); err == nil || !strings.Contains(err.Error(), "11 parts") {
+		t.Errorf("eleven parts in 1,000 bytes: %v", err)
+	}
+}
+
+func TestAManifestThatIsTooLargeIsNotSaidToBeDamaged(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "large.backup")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = tar.NewWriter(f).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "manifest.json", Size: 257 << 20, Mode: 0o600})
+	if err := errors.Join(err, f.Truncate(258<<20), f.Close()); err != nil { // with a hole that takes no room
+		t.Fatal(err)
+	}
+	if _, err := backup.Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("opened: %v", err)
+	}
+}

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// maxManifest bounds the manifest of a file that may be anything.
+	// maxManifest bounds the manifest of a file that may be anything: some 800,000 parts.
 	maxManifest = 256 << 20
 	// maxWindow bounds the memory of a decoder.
 	maxWindow = 64 << 20
@@ -65,35 +65,9 @@ func (b *File) Close() error { return b.file.Close() }
 
 // check reads the whole file and compares it with its manifest.
 func (b *File) check(ctx context.Context) error {
-	found := map[string]Member{}
-	var manifest []byte
-	for t := tar.NewReader(b.file); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		head, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return errNotWhole(manifest, err)
-		}
-		if head.Name == manifestName {
-			if manifest, err = io.ReadAll(io.LimitReader(t, maxManifest)); err != nil {
-				return errNotWhole(nil, err)
-			}
-			continue
-		}
-		m := Member{Name: head.Name}
-		if m.offset, err = b.file.Seek(0, io.SeekCurrent); err != nil {
-			return err
-		}
-		sum := sha256.New()
-		if m.Bytes, err = io.Copy(sum, t); err != nil {
-			return errNotWhole(nil, err)
-		}
-		m.SHA256 = hex.EncodeToString(sum.Sum(nil))
-		found[m.Name] = m
+	manifest, found, err := b.scan(ctx)
+	if err != nil {
+		return err
 	}
 	if manifest == nil {
 		return errNotWhole(nil, nil)
@@ -105,6 +79,50 @@ func (b *File) check(ctx context.Context) error {
 		return fmt.Errorf("the file has format %d, this worklog reads %d", b.Format, format)
 	}
 	return b.compare(found)
+}
+
+// scan reads the manifest and the checksum of everything else.
+func (b *File) scan(ctx context.Context) (manifest []byte, found map[string]Member, err error) {
+	found = map[string]Member{}
+	for t := tar.NewReader(b.file); ; {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		head, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return manifest, found, nil
+		}
+		if err != nil {
+			return nil, nil, errNotWhole(manifest, err)
+		}
+		if head.Name == manifestName {
+			if manifest, err = readManifest(head, t); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		m := Member{Name: head.Name}
+		if m.offset, err = b.file.Seek(0, io.SeekCurrent); err != nil {
+			return nil, nil, err
+		}
+		sum := sha256.New()
+		if m.Bytes, err = io.Copy(sum, t); err != nil {
+			return nil, nil, errNotWhole(nil, err)
+		}
+		m.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		found[m.Name] = m
+	}
+}
+
+func readManifest(head *tar.Header, r io.Reader) ([]byte, error) {
+	if head.Size > maxManifest {
+		return nil, fmt.Errorf("the manifest is too large: it has %d bytes, and may have %d", head.Size, maxManifest)
+	}
+	manifest, err := io.ReadAll(io.LimitReader(r, maxManifest))
+	if err != nil {
+		return nil, errNotWhole(nil, err)
+	}
+	return manifest, nil
 }
 
 func (b *File) compare(found map[string]Member) error {
