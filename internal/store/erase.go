@@ -210,13 +210,21 @@ func eraseRest(ctx context.Context, tx bun.Tx, user, after int64) (gone erasedRo
 	if _, err := tx.NewDelete().Model((*conversation)(nil)).Where("c.owner_id = ?", user).Exec(ctx); err != nil {
 		return gone, err
 	}
-	for _, table := range []bun.Ident{"rollup_open", "tool_times"} {
-		if _, err := tx.NewRaw("DELETE FROM ? WHERE owner_id = ?", table, user).Exec(ctx); err != nil {
-			return gone, err
-		}
+	if err := forgetSteps(ctx, tx, user); err != nil {
+		return gone, err
 	}
 	_, err = tx.NewRaw("UPDATE archive_objects SET rows = 0 WHERE owner_id = ? AND rows > 0", user).Exec(ctx)
 	return gone, err
+}
+
+// forgetSteps deletes what is remembered of a user's steps, which names their tools.
+func forgetSteps(ctx context.Context, tx bun.Tx, user int64) error {
+	for _, table := range []bun.Ident{"rollup_open", "tool_times"} {
+		if _, err := tx.NewRaw("DELETE FROM ? WHERE owner_id = ?", table, user).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lockErasing locks the stats row of a user whose erasure has begun and not ended.

@@ -377,26 +377,3 @@ func TestErasureLeavesToolNamesThatOthersUseAndTheCountsOfAll(t *testing.T) {
 
 // place is where PostgreSQL has the count of a duration.
 func place(took time.Duration) int { return rollup.Took(now2026(), now2026().Add(took)) + 1 }
-
-// What was on its way when the user was shut out must leave no words behind, however late it comes.
-func TestAnOwnerWhoIsErasedGetsNoConversationAndNoEntryOfOurs(t *testing.T) {
-	b := setup(t)
-	_, by := b.admin(t, "root@example.org")
-	b.append(t, worklog.Draft{Title: "a", Conversation: "c", ConversationTitle: "words"})
-	c, err := b.ConversationByKey(b.ctx, b.user.ID, "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := by.BeginErasure(b.ctx, b.user.ID, "asked"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.CreateConversation(b.ctx, b.user.ID, store.NewConversation{Title: "words"}); worklog.CodeOf(err) != worklog.CodeConflict {
-		t.Errorf("a conversation: %v", err)
-	}
-	if err := b.DeleteConversation(b.ctx, b.user.ID, c.ID); worklog.CodeOf(err) != worklog.CodeConflict {
-		t.Errorf("a deletion, which appends an entry: %v", err)
-	}
-	if n := one[int](t, b, "SELECT (SELECT count(*) FROM conversations) + (SELECT count(*) FROM work_logs)"); n != 2 {
-		t.Errorf("%d conversations and entries, want 2", n)
-	}
-}

@@ -46,8 +46,12 @@ func (s *Store) forgetTools(ctx context.Context, user int64) error {
 			if _, err := s.lockErasing(ctx, tx, user); err != nil {
 				return err
 			}
-			// A step of the worker that has read the entries before they went is over, or has not begun.
+			// A step of the worker that has read the entries before they went is over, or has not begun. The former may have
+			// remembered some of them.
 			if _, err := tx.NewRaw("SELECT pg_advisory_xact_lock(?)", int64(rollupLock)).Exec(ctx); err != nil {
+				return err
+			}
+			if err := forgetSteps(ctx, tx, user); err != nil {
 				return err
 			}
 			_, err := tx.NewRaw(sqlForgetTools, user, string(grain), bun.List(append(names, rollup.OtherTools)), rollup.OtherTools).Exec(ctx)
