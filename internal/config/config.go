@@ -92,6 +92,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func Load(getenv func(string) string, readFile func(string) ([]byte, error)) (Config, error) {
 	c := Config{RuntimeDir: getenv("XDG_RUNTIME_DIR")}
 	var mistakes []error
+	wrong := map[string]bool{}
 	for _, o := range table() {
 		value, name, err := lookup(o.Name, getenv, readFile)
 		if err == nil {
@@ -100,6 +101,7 @@ func Load(getenv func(string) string, readFile func(string) ([]byte, error)) (Co
 			}
 			err = o.set(&c, value)
 		}
+		wrong[o.Name] = err != nil
 		switch {
 		case err == nil:
 		case o.Secret || value == "" || name != o.Name: // the content of a file may be anything, a key even
@@ -108,9 +110,7 @@ func Load(getenv func(string) string, readFile func(string) ([]byte, error)) (Co
 			mistakes = append(mistakes, fmt.Errorf("%s: %w, not %q", name, err, value))
 		}
 	}
-	if len(mistakes) == 0 {
-		mistakes = c.contradictions()
-	}
+	mistakes = append(mistakes, c.contradictions(func(a, b string) bool { return !wrong[a] && !wrong[b] })...)
 	if len(mistakes) > 0 {
 		return Config{}, errors.Join(mistakes...)
 	}
@@ -142,28 +142,35 @@ func lookup(name string, getenv func(string) string, readFile func(string) ([]by
 	return value, given, nil
 }
 
-// contradictions finds settings that are fine alone and wrong together.
-func (c Config) contradictions() []error {
-	var found []error
-	if c.MetricsAddr == c.ListenAddr {
+// contradictions finds settings that are fine alone and wrong together. Both says of two options that each is fine alone.
+func (c Config) contradictions(both func(a, b string) bool) (found []error) {
+	if both("METRICS_ADDR", "LISTEN_ADDR") && c.MetricsAddr == c.ListenAddr {
 		found = append(found, errors.New("METRICS_ADDR: must differ from LISTEN_ADDR"))
 	}
-	if c.TabsPerUser < c.TabsPerSession {
+	if both("WORKLOG_TABS_PER_USER", "WORKLOG_TABS_PER_SESSION") && c.TabsPerUser < c.TabsPerSession {
 		found = append(found, errors.New("WORKLOG_TABS_PER_USER: must not be less than WORKLOG_TABS_PER_SESSION"))
 	}
-	if c.RetainWarm < c.RetainHot {
-		found = append(found, fmt.Errorf("WORKLOG_RETAIN_WARM: must not be shorter than WORKLOG_RETAIN_HOT (%s)", short(c.RetainHot)))
+	type age struct {
+		name string
+		at   time.Duration
 	}
-	if c.RetainCold < c.RetainWarm {
-		found = append(found, fmt.Errorf("WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (%s)", short(c.RetainWarm)))
+	hot, warm, cold := age{"WORKLOG_RETAIN_HOT", c.RetainHot}, age{"WORKLOG_RETAIN_WARM", c.RetainWarm}, age{"WORKLOG_RETAIN_COLD", c.RetainCold}
+	pairs := [][2]age{{hot, warm}, {warm, cold}}
+	if !both(warm.name, warm.name) { // what lies between them is to be corrected anyway
+		pairs = append(pairs, [2]age{hot, cold})
 	}
-	return append(found, c.archiveContradictions()...)
+	for _, x := range pairs {
+		if early, late := x[0], x[1]; both(early.name, late.name) && late.at < early.at {
+			found = append(found, fmt.Errorf("%s: must not be shorter than %s (%s)", late.name, early.name, short(early.at)))
+		}
+	}
+	return append(found, c.archiveContradictions(both)...)
 }
 
-func (c Config) archiveContradictions() (found []error) {
+func (c Config) archiveContradictions(both func(a, b string) bool) (found []error) {
 	dir := c.ArchiveDir()
 	switch {
-	case c.ArchiveURL == "":
+	case c.ArchiveURL == "" || !both("WORKLOG_ARCHIVE_URL", "DATA_DIR") || !both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
 	case dir != "":
 		inside, err := filepath.Rel(c.DataDir, dir)
 		if err != nil || inside == ".." || strings.HasPrefix(inside, "../") {

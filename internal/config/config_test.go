@@ -137,6 +137,9 @@ func TestNonsenseRetentionIsRefusedWithAllMistakesNamed(t *testing.T) {
 		{"0", "-7d", "0d", []string{"WORKLOG_RETAIN_HOT: must be a duration", "WORKLOG_RETAIN_WARM: must be a duration", "WORKLOG_RETAIN_COLD: must be a duration"}},
 		{"90d", "30d", "7d", []string{"WORKLOG_RETAIN_WARM: must not be shorter than WORKLOG_RETAIN_HOT (90d)", "WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (30d)"}},
 		{"1h", "30d", "1d", []string{"WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (30d)"}},
+		{"0", "30d", "1d", []string{"WORKLOG_RETAIN_HOT: must be a duration", "WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_WARM (30d)"}},
+		{"60d", "30d", "x", []string{"WORKLOG_RETAIN_COLD: must be a duration", "WORKLOG_RETAIN_WARM: must not be shorter than WORKLOG_RETAIN_HOT (60d)"}},
+		{"9d", "?", "7d", []string{"WORKLOG_RETAIN_WARM: must be a duration", "WORKLOG_RETAIN_COLD: must not be shorter than WORKLOG_RETAIN_HOT (9d)"}},
 	} {
 		_, err := load(map[string]string{"HOME": "/h", "WORKLOG_RETAIN_HOT": c.hot, "WORKLOG_RETAIN_WARM": c.warm, "WORKLOG_RETAIN_COLD": c.cold}, nil)
 		if err == nil {
