@@ -1,7 +1,8 @@
 // Package retention ages entries: hot -> warm -> cold -> deleted, or archived in place of deleted when they are kept.
 //
-// A sweep brings every entry to the status of its age (by logged_at), whatever it was before. Each status has a range
-// of ages of its own, so an entry is due for one step only, and the oldest go first. A step works in batches of one
+// A sweep brings every entry that is younger in status than in age (by logged_at) to the status of its age, in one step.
+// It never warms one up: where ages were set longer, what is cold stays so until Restore. Each status has a range of ages
+// of its own, so an entry is due for one step only, and the oldest go first. A step works in batches of one
 // owner each, every batch a transaction of its own that closes with the owner's counters; between two batches writers
 // get their turn. A batch names the state in which it found its rows, so that doing it twice, or being killed anywhere,
 // changes nothing: the next sweep finds what is still due.
