@@ -225,7 +225,7 @@ func trend(now, before int64) string {
 	return "−" + strconv.FormatFloat(-p, 'f', 0, 64) + " % on"
 }
 
-// bytes is n bytes in words.
+// bytesWords is n bytes in words.
 func bytesWords(n int64) string {
 	const k = 1 << 10
 	units := []string{"bytes", "KB", "MB", "GB", "TB"}

@@ -90,7 +90,7 @@ func sweepWords(s Sweep) string {
 		}
 	}
 	if s.Freed > 0 {
-		words = append(words, size(int(s.Freed))+" freed")
+		words = append(words, bytesWords(s.Freed)+" freed")
 	}
 	return strings.Join(words, " · ")
 }
