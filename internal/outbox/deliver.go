@@ -70,10 +70,7 @@ func (o *Outbox) Deliver(ctx context.Context, wait bool) (r Result, err error) {
 			}
 			return r, err
 		}
-		err = o.deliverAll(ctx, &r)
-		for pause := newsPause; !wait && errors.Is(err, errFailed) && o.pause(ctx, newsPause, pause); pause = min(2*pause, longPause) {
-			err = o.deliverAll(ctx, &r)
-		}
+		err = o.deliverOn(ctx, &r, wait)
 		// One that was kept while this process had the lock started no delivery of its own: look again without it.
 		if err = errors.Join(err, lock.Close()); err != nil {
 			waiting, _ = o.waiting()
@@ -81,6 +78,15 @@ func (o *Outbox) Deliver(ctx context.Context, wait bool) (r Result, err error) {
 			return r, err
 		}
 	}
+}
+
+// deliverOn delivers what waits. When the server fails at everything, somebody who waits hears of it, and else it goes on.
+func (o *Outbox) deliverOn(ctx context.Context, r *Result, wait bool) error {
+	err := o.deliverAll(ctx, r)
+	for pause := newsPause; !wait && errors.Is(err, errFailed) && o.pause(ctx, newsPause, pause); pause = min(2*pause, longPause) {
+		err = o.deliverAll(ctx, r)
+	}
+	return err
 }
 
 // deliverAll delivers what waits, in order. An event that the server fails at lets the others pass. One of them that is
