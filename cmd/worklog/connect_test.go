@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,15 +10,6 @@ import (
 	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/worklog"
 )
-
-func listenAt(t *testing.T, address string) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
 
 // text is what a file holds; empty when there is none.
 func text(t *testing.T, path string) string {
