@@ -181,8 +181,9 @@ type archiveVerifyCmd struct {
 
 // Run verifies the archive.
 func (c archiveVerifyCmd) Run(a *app) error {
-	return withSweeper(a, func(_ *store.Store, s *retention.Sweeper) error {
-		r, err := s.Verify(a.ctx, c.Prune)
+	return withSweeper(a, func(st *store.Store, s *retention.Sweeper) error {
+		by := st.By(account.CommandLine())
+		r, err := s.Verify(a.ctx, retention.VerifyOptions{Prune: c.Prune, Asked: &by})
 		if err != nil {
 			return err
 		}

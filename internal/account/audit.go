@@ -51,6 +51,7 @@ const (
 	ActRelease       Action = "conversation.release"
 	ActSweep         Action = "retention.sweep"
 	ActRestore       Action = "archive.restore"
+	ActPrune         Action = "archive.prune"
 	ActBackup        Action = "backup.write"
 	ActRestoreBackup Action = "backup.restore"
 )
@@ -60,7 +61,7 @@ func Actions() []Action {
 	return []Action{
 		ActUserCreate, ActUserLink, ActUserPassword, ActUserDisable, ActUserEnable, ActUserPromote, ActUserDemote, ActUserLimit, ActUserSignOut,
 		ActUserExport, ActUserErase, ActUserErased, ActTokenCreate, ActTokenRevoke, ActRead, ActReadEnd, ActHold, ActRelease, ActSweep, ActRestore,
-		ActBackup, ActRestoreBackup,
+		ActPrune, ActBackup, ActRestoreBackup,
 	}
 }
 

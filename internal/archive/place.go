@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/worklogdev/worklog/worklog"
 )
 
 // A folder whose disk is not mounted is there, and empty. Who deletes an object in it finds that it is gone already,
@@ -40,9 +42,21 @@ func MarkRestore(ctx context.Context, b Bucket, installation string) error {
 	return b.Put(ctx, installation+marked, []byte(beingRestored))
 }
 
-// InUse reports whether a bucket is the place of an installation's archive: it is marked, or has objects from a time
+// CheckFree refuses a bucket in which an installation has its archive to a copy of it: both have the same prefix, and what
+// one does not know there it deletes.
+func CheckFree(ctx context.Context, b Bucket, installation string) error {
+	used, err := inUse(ctx, b, installation)
+	if err == nil && used {
+		err = worklog.Errorf(worklog.CodeConflict, "the installation that was backed up (%s) has its archive at this WORKLOG_ARCHIVE_URL. "+
+			"If it still runs, or will again, set WORKLOG_ARCHIVE_URL to a place of this copy's own and repeat the command. "+
+			"If it is gone for good and this one takes its place, repeat the command with --takes-over", installation)
+	}
+	return err
+}
+
+// inUse reports whether a bucket is the place of an installation's archive: it is marked, or has objects from a time
 // before there were marks. What a restore that did not end has left does not count.
-func InUse(ctx context.Context, b Bucket, installation string) (bool, error) {
+func inUse(ctx context.Context, b Bucket, installation string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	text, err := b.Get(ctx, installation+marked, maxMarker)

@@ -19,7 +19,6 @@ import (
 	"github.com/worklogdev/worklog/internal/archive"
 	"github.com/worklogdev/worklog/internal/ledger"
 	"github.com/worklogdev/worklog/internal/store"
-	"github.com/worklogdev/worklog/worklog"
 )
 
 const (
@@ -171,7 +170,7 @@ func (b *File) Restore(ctx context.Context, to Target, bucket archive.Bucket, o 
 		return err
 	}
 	if !o.TakesOver {
-		if err := r.alone(ctx); err != nil {
+		if err := archive.CheckFree(ctx, bucket, b.Installation); err != nil {
 			return err
 		}
 	}
@@ -189,18 +188,6 @@ type restoring struct {
 	tell     func(Progress)
 	progress Progress
 	marked   bool // the archive, as one that is being restored
-}
-
-// alone refuses a place in which the installation that was backed up has its archive, or a copy of it: they have the same
-// prefix, and what one does not know there it deletes.
-func (r *restoring) alone(ctx context.Context) error {
-	used, err := archive.InUse(ctx, r.bucket, r.Installation)
-	if err == nil && used {
-		err = worklog.Errorf(worklog.CodeConflict, "the installation that was backed up (%s) has its archive at this WORKLOG_ARCHIVE_URL. "+
-			"If it still runs, or will again, set WORKLOG_ARCHIVE_URL to a place of this copy's own and repeat the command. "+
-			"If it is gone for good and this one takes its place, repeat the command with --takes-over", r.Installation)
-	}
-	return err
 }
 
 // objects restores what lies in the archive. A place that is taken over has the mark that it will need.

@@ -1,6 +1,7 @@
 package retention_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/internal/retention"
 	"github.com/worklogdev/worklog/internal/store"
 	"github.com/worklogdev/worklog/worklog"
@@ -141,7 +143,7 @@ func TestVerifyFindsWhatIsWrongAndPrunesOnlyWhenTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, prune := range []bool{false, false, true} {
-		r, err := w.sweeper.Verify(w.ctx, prune)
+		r, err := w.sweeper.Verify(w.ctx, retention.VerifyOptions{Prune: prune})
 		if err != nil || !r.Sound() || r.Objects != 3 || len(r.Orphans) != 2 || (r.Pruned > 0) != prune {
 			t.Errorf("prune %v: %+v, %v", prune, r, err)
 		}
@@ -158,10 +160,40 @@ func TestVerifyFindsWhatIsWrongAndPrunesOnlyWhenTold(t *testing.T) {
 			break
 		}
 	}
-	if r, err := w.sweeper.Verify(w.ctx, true); err != nil || r.Sound() || len(r.Missing) != 1 {
+	if r, err := w.sweeper.Verify(w.ctx, retention.VerifyOptions{Prune: true}); err != nil || r.Sound() || len(r.Missing) != 1 {
 		t.Errorf("with an object gone: %+v, %v", r, err)
 	}
 	w.check()
+}
+
+func TestPruningIsInTheAuditListBeforeTheFirstObjectIsDeleted(t *testing.T) {
+	w := setup(t)
+	w.log(w.ann, w.aged(31, "a"))
+	w.sweep()
+	by := w.By(account.Actor{User: w.bob.ID})
+	lines := func() int {
+		return one[int](w, "SELECT count(*) FROM audit WHERE action = 'archive.prune' AND actor_id = $1", w.bob.ID)
+	}
+	s := w.infect()
+	for _, o := range []retention.VerifyOptions{{Asked: &by}, {Prune: true, Asked: &by}} {
+		if r, err := w.sweeper.Verify(w.ctx, o); err != nil || r.Pruned != 0 || lines() != 0 {
+			t.Errorf("%+v, %v; %d lines though nothing was deleted", r, err, lines())
+		}
+	}
+	for _, name := range []string{"b", "c"} {
+		if err := s.Put(w.ctx, filepath.Join(filepath.Dir(w.files()[0]), name), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noted := 0
+	s.remove = func(string) error { noted = lines(); return errors.New("killed") }
+	if _, err := w.sweeper.Verify(w.ctx, retention.VerifyOptions{Prune: true, Asked: &by}); err == nil || noted != 1 {
+		t.Errorf("%d lines when the first object goes, %v", noted, err)
+	}
+	s.remove = nil
+	if r, err := w.sweeper.Verify(w.ctx, retention.VerifyOptions{Prune: true, Asked: &by}); err != nil || r.Pruned != 2 || lines() != 2 {
+		t.Errorf("%+v, %v; %d lines of two prunings", r, err, lines())
+	}
 }
 
 // Metadata of 60 KB may be 3 MB as PostgreSQL writes them out: a hundred of those are more than a small machine has.

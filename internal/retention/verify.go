@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/worklogdev/worklog/internal/archive"
+	"github.com/worklogdev/worklog/internal/store"
 )
 
 const (
@@ -28,28 +29,44 @@ type VerifyReport struct {
 // Sound reports whether every payload can be read.
 func (r VerifyReport) Sound() bool { return len(r.Missing)+len(r.Damaged)+len(r.Miscounted) == 0 }
 
-// Verify reads every object and compares it with what the database knows, and looks for objects that nobody needs. Only
-// with prune it changes anything: it deletes the latter.
-func (s *Sweeper) Verify(ctx context.Context, prune bool) (VerifyReport, error) {
-	var r VerifyReport
-	_, release, err := s.store.LockRetention(ctx) // an object that is being written looks like one that nobody needs
-	if err != nil {
-		return r, err
-	}
-	defer release()
-	if err := s.verifyKnown(ctx, &r, prune); err != nil {
-		return r, err
-	}
-	if err := s.verifyNames(ctx, &r, prune); err != nil {
-		return r, err
-	}
-	r.Miscounted, err = s.store.Miscounted(ctx, maxNamed)
-	return r, err
+// VerifyOptions say whether to change anything, and who wants it.
+type VerifyOptions struct {
+	Prune bool         // delete what nobody needs
+	Asked *store.Admin // for the audit list: the line is written before anything is deleted; nil: nobody does
 }
 
-func (s *Sweeper) verifyKnown(ctx context.Context, r *VerifyReport, prune bool) error {
+// Verify reads every object and compares it with what the database knows, and looks for objects that nobody needs. Only
+// with Prune it changes anything: it deletes the latter.
+func (s *Sweeper) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+	v := &verifying{Sweeper: s, options: o}
+	_, release, err := s.store.LockRetention(ctx) // an object that is being written looks like one that nobody needs
+	if err != nil {
+		return v.report, err
+	}
+	defer release()
+	if err := v.known(ctx); err != nil {
+		return v.report, err
+	}
+	if err := v.names(ctx); err != nil {
+		return v.report, err
+	}
+	v.report.Miscounted, err = s.store.Miscounted(ctx, maxNamed)
+	return v.report, err
+}
+
+// verifying is one pass through the archive.
+type verifying struct {
+	*Sweeper
+	options VerifyOptions
+	report  VerifyReport
+	noted   bool // that objects are deleted
+}
+
+// known reads the objects that the database knows.
+func (v *verifying) known(ctx context.Context) error {
+	r := &v.report
 	for after := ""; ; {
-		list, err := s.store.Objects(ctx, 0, after, verifyPage)
+		list, err := v.store.Objects(ctx, 0, after, verifyPage)
 		if err != nil {
 			return err
 		}
@@ -58,12 +75,12 @@ func (s *Sweeper) verifyKnown(ctx context.Context, r *VerifyReport, prune bool) 
 			r.Objects++
 			r.Bytes += o.Bytes
 			if o.Rows == 0 {
-				if err := s.orphan(ctx, r, o.Name, prune); err != nil {
+				if err := v.orphan(ctx, o.Name); err != nil {
 					return err
 				}
 				continue
 			}
-			switch err := s.archive.Check(ctx, o); {
+			switch err := v.archive.Check(ctx, o); {
 			case errors.Is(err, archive.ErrMissing):
 				r.Missing = named(r.Missing, o.Name)
 			case errors.Is(err, archive.ErrDamaged):
@@ -78,17 +95,17 @@ func (s *Sweeper) verifyKnown(ctx context.Context, r *VerifyReport, prune bool) 
 	}
 }
 
-// verifyNames finds what lies in the archive and is not known.
-func (s *Sweeper) verifyNames(ctx context.Context, r *VerifyReport, prune bool) error {
+// names finds what lies in the archive and is not known.
+func (v *verifying) names(ctx context.Context) error {
 	var names []string
 	look := func() error {
-		known, err := s.store.KnownObjects(ctx, names)
+		known, err := v.store.KnownObjects(ctx, names)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
 			if !known[name] {
-				if err := s.orphan(ctx, r, name, prune); err != nil {
+				if err := v.orphan(ctx, name); err != nil {
 					return err
 				}
 			}
@@ -96,7 +113,7 @@ func (s *Sweeper) verifyNames(ctx context.Context, r *VerifyReport, prune bool) 
 		names = names[:0]
 		return nil
 	}
-	for name, err := range s.archive.Names(ctx) {
+	for name, err := range v.archive.Names(ctx) {
 		if err != nil {
 			return fmt.Errorf("archive: list: %w", err)
 		}
@@ -109,14 +126,20 @@ func (s *Sweeper) verifyNames(ctx context.Context, r *VerifyReport, prune bool) 
 	return look()
 }
 
-func (s *Sweeper) orphan(ctx context.Context, r *VerifyReport, name string, prune bool) error {
-	r.Orphans = named(r.Orphans, name)
-	if !prune {
+func (v *verifying) orphan(ctx context.Context, name string) error {
+	v.report.Orphans = named(v.report.Orphans, name)
+	if !v.options.Prune {
 		return nil
 	}
-	dropped, err := s.drop(ctx, name)
+	if !v.noted && v.options.Asked != nil {
+		if err := v.options.Asked.NotePrune(ctx); err != nil {
+			return err
+		}
+	}
+	v.noted = true
+	dropped, err := v.drop(ctx, name)
 	if dropped {
-		r.Pruned++
+		v.report.Pruned++
 	}
 	return err
 }

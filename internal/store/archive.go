@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -115,6 +116,11 @@ func (s *Store) CondemnObject(ctx context.Context, name string) (ok bool, err er
 func (s *Store) ForgetObject(ctx context.Context, name string) error {
 	_, err := s.pool.Exec(ctx, "DELETE FROM archive_objects WHERE name = $1 AND rows = 0", name)
 	return mapError(err)
+}
+
+// NotePrune writes down that objects are deleted which nobody needs.
+func (a Admin) NotePrune(ctx context.Context) error {
+	return a.Record(ctx, account.Act{Action: account.ActPrune})
 }
 
 // NeedsArchive reports whether entries of an owner have their payload in the archive.

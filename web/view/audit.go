@@ -76,6 +76,7 @@ func actWords() map[string]string {
 		"conversation.release": "released a conversation of",
 		"retention.sweep":      "started a sweep",
 		"archive.restore":      "restored entries of",
+		"archive.prune":        "deleted from the archive what nobody needs",
 		"backup.write":         "wrote a backup",
 		"backup.restore":       "restored a backup",
 	}
