@@ -99,3 +99,33 @@ func TestOnAScarceDiskNobodysDetailsAreKeptWhole(t *testing.T) {
 		t.Error("cut when there is room again")
 	}
 }
+
+func TestAnEntryThatIsCutIsCountedOnceHoweverOftenItIsSent(t *testing.T) {
+	b := setupWith(t, func(o *ingest.Options) { o.Room = func() store.Room { return store.Room{PerDay: 9000} } })
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)
+	b.clock.move(time.Until(noon))
+	count := func(want int64, when string) {
+		t.Helper()
+		if stats, err := b.store.Stats(b.ctx, b.me.User.ID); err != nil || stats.Cut != want {
+			t.Errorf("%s: %d entries are counted as cut, want %d, %v", when, stats.Cut, want, err)
+		}
+	}
+	whole := long("whole", 4000)
+	for range 5 { // what is there already takes no room a second time
+		b.append(t, b.me, whole)
+	}
+	if b.isCut(t, long("second", 4000)) {
+		t.Error("there was room for two of 4,000 bytes")
+	}
+	for range 3 {
+		b.append(t, b.me, long("third", 4000))
+	}
+	count(1, "sent three times")
+	step := worklog.Draft{Title: "step", Key: "step", Status: worklog.StatusWorking}
+	for n := range 3 {
+		step.Details = strings.Repeat("x", 4000+n)
+		b.append(t, b.me, step)
+		b.clock.move(2 * time.Second)
+	}
+	count(2, "a step whose output grew")
+}

@@ -231,7 +231,7 @@ func (p *plan) change(w *Write, st *state) Result {
 		return Result{Outcome: worklog.OutcomeInvalid, Refused: true, Error: fieldError("status", "has ended already: "+string(st.row.Status))}
 	}
 	before, asked, redacted := st.row.Status, asking(&st.row), st.row.Redacted
-	frozen := st.row.Title
+	frozen, had := st.row.Title, st.row.Details
 	facts := w.Facts
 	if len(facts.Details) > len(st.row.Details) { // else they change nothing
 		facts.Details = p.fit(w.Owner, facts.Details)
@@ -240,6 +240,7 @@ func (p *plan) change(w *Write, st *state) Result {
 		facts.Details, facts.Metadata = "", nil
 	}
 	changed := change.Apply(&st.row.Entry, &st.row.Marks, facts)
+	p.took(w.Owner, had, st.row.Details, w.Facts.Details)
 	if st.row.ArchiveName != "" {
 		st.row.Redacted = redacted // most of what was counted is not here
 	}
@@ -335,7 +336,7 @@ func (p *plan) insert(i int, w *Write, conv *conversationState) Result {
 	d := p.deltas[w.Owner]
 	d.LastRev++
 	f := &w.Facts
-	f.Details = p.fit(w.Owner, f.Details)
+	f.Details = p.fitNew(w.Owner, f.Details)
 	d.Redacted += int64(f.Redacted)
 	st := &state{write: i, row: Row{
 		Owner: w.Owner, TokenID: w.TokenID, Marks: change.Marks{Inferred: f.Inferred && f.Status.Final(), Redacted: f.Redacted},

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/worklogdev/worklog/worklog"
@@ -44,7 +45,10 @@ func fullFrom(perDay int64) int64 {
 
 func today(now time.Time) time.Time { return now.UTC().Truncate(24 * time.Hour) }
 
-// fit cuts details for which the owner has no room, and counts that.
+// cutHere begins the mark of what was cut.
+const cutHere = "\n[cut here: "
+
+// fit cuts details for which the owner has no room. What becomes of them, took counts.
 func (p *plan) fit(owner int64, details string) string {
 	r := p.batch.Room
 	if len(details) <= scarceDetails || r.PerDay == 0 && !r.Scarce {
@@ -58,9 +62,26 @@ func (p *plan) fit(owner int64, details string) string {
 	case n > p.room[owner]:
 		why = "what a user may store in a day is used up"
 	default:
-		p.room[owner] -= n
 		return details
 	}
-	p.deltas[owner].Cut++
-	return worklog.Cut(details, scarceDetails) + fmt.Sprintf("\n[cut here: %d bytes in all; %s]", n, why)
+	return worklog.Cut(details, scarceDetails) + fmt.Sprintf("%s%d bytes in all; %s]", cutHere, n, why)
+}
+
+// fitNew is fit for an entry that is made.
+func (p *plan) fitNew(owner int64, details string) string {
+	got := p.fit(owner, details)
+	p.took(owner, "", got, details)
+	return got
+}
+
+// took counts what an entry that had some details has got of the whole ones that a write brought: nothing, what was cut of
+// them, or all. An entry that is cut again and again is one.
+func (p *plan) took(owner int64, had, got, whole string) {
+	switch {
+	case got == had:
+	case got != whole && !strings.Contains(had, cutHere):
+		p.deltas[owner].Cut++
+	case got == whole && len(got) > scarceDetails:
+		p.room[owner] -= int64(len(got))
+	}
 }
