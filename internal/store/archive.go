@@ -260,9 +260,9 @@ func (s *Store) ArchiveEntries(ctx context.Context, o ArchiveObject, payloads []
 		return fillObject(ctx, tx, o.Name, moved.Entries)
 	})
 	if err != nil {
-		moved = Moved{}
+		return Moved{}, err
 	}
-	return moved, err
+	return moved, nil
 }
 
 // emptyMetadata is what {} counts.
@@ -294,5 +294,8 @@ func (s *Store) AgeEntries(ctx context.Context, owner int64, seqs []int64, to wo
 		delta.count(to, moved.Entries)
 		return err
 	})
-	return moved, err
+	if err != nil {
+		return Moved{}, err
+	}
+	return moved, nil
 }

@@ -86,3 +86,38 @@ func TestAnObjectIsDeletedAfterItsRowsAreOnDiskWhateverTheServerIsSetTo(t *testi
 		t.Errorf("commits were %s, want %s", got, want)
 	}
 }
+
+// The figures of a sweep are those of its batches: one that the commit undid has none, and no object to delete.
+func TestABatchThatIsRolledBackCountsNothing(t *testing.T) {
+	b := setup(t)
+	b.append(t, worklog.Draft{Title: "a", Details: "payload"}, worklog.Draft{Title: "b"}, worklog.Draft{Title: "c", Details: "warm"})
+	o, payloads, due := b.object(t, "x")
+	if _, err := b.ArchiveEntries(b.ctx, o, payloads, worklog.StorageCold, due); err != nil {
+		t.Fatal(err)
+	}
+	payloads[0].ArchiveName, payloads[0].Status = "x", worklog.StorageCold
+	b.exec(t, `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'at the commit'; END $$`)
+	b.exec(t, "CREATE CONSTRAINT TRIGGER fail AFTER UPDATE OR DELETE ON work_logs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()")
+	all := due
+	all.From = worklog.StorageStatuses()
+	for what, f := range map[string]func() (store.Moved, []store.ArchiveObject, error){
+		"warm": func() (store.Moved, []store.ArchiveObject, error) {
+			m, err := b.WarmEntries(b.ctx, b.user.ID, []int64{3}, due)
+			return m, nil, err
+		},
+		"age": func() (store.Moved, []store.ArchiveObject, error) {
+			m, err := b.AgeEntries(b.ctx, b.user.ID, []int64{2}, worklog.StorageCold, due)
+			return m, nil, err
+		},
+		"delete": func() (store.Moved, []store.ArchiveObject, error) {
+			return b.DeleteEntries(b.ctx, b.user.ID, []int64{1}, all)
+		},
+		"restore": func() (store.Moved, []store.ArchiveObject, error) {
+			return b.RestoreEntries(b.ctx, b.user.ID, payloads, time.Now())
+		},
+	} {
+		if m, empty, err := f(); err == nil || m != (store.Moved{}) || len(empty) != 0 {
+			t.Errorf("%s: moved %+v, empty %v, %v", what, m, empty, err)
+		}
+	}
+}

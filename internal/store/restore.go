@@ -114,7 +114,7 @@ func (s *Store) RestoreEntries(ctx context.Context, owner int64, payloads []Payl
 		empty, err = releaseObjects(ctx, tx, objects)
 		return err
 	})
-	return moved, empty, err
+	return settled(moved, empty, err)
 }
 
 // FindConversation finds a conversation by its key or id: of one owner, or with owner 0 of anybody, if there is only one.

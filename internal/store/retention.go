@@ -164,11 +164,33 @@ type Moved struct {
 	Freed   int64 // bytes that the database holds less; negative after a restore
 }
 
+// settled is what came of a batch: nothing, where it was rolled back.
+func settled(moved Moved, empty []ArchiveObject, err error) (Moved, []ArchiveObject, error) {
+	if err != nil {
+		return Moved{}, nil, err
+	}
+	return moved, empty, nil
+}
+
 // packed is the compressed form of one entry's details.
 type packed struct {
 	seq, rev int64
 	details  int // their length as they were
 	z        []byte
+}
+
+// pack compresses the details of an owner's hot entries. Nothing is changed yet.
+func (s *Store) pack(ctx context.Context, owner int64, seqs []int64) ([]packed, error) {
+	rows, err := s.pool.Query(ctx, "SELECT seq, rev, details FROM work_logs WHERE owner_id = $1 AND seq = ANY($2::bigint[]) AND storage_status || '' = 'hot'", owner, seqs)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p packed, err error) {
+		var details string
+		err = row.Scan(&p.seq, &p.rev, &details)
+		p.details, p.z = len(details), deflate(details)
+		return p, err
+	})
 }
 
 const sqlWarm = `UPDATE work_logs w SET storage_status = 'warm', expires_at = NULL, compression_level = v.level, details_z = v.z,
@@ -179,16 +201,7 @@ const sqlWarm = `UPDATE work_logs w SET storage_status = 'warm', expires_at = NU
 // WarmEntries compresses the details of an owner's hot entries in place. Those that have changed since, or are not due
 // any more, stay as they are.
 func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Due) (moved Moved, err error) {
-	rows, err := s.pool.Query(ctx, "SELECT seq, rev, details FROM work_logs WHERE owner_id = $1 AND seq = ANY($2::bigint[]) AND storage_status || '' = 'hot'", owner, seqs)
-	if err != nil {
-		return moved, mapError(err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p packed, err error) {
-		var details string
-		err = row.Scan(&p.seq, &p.rev, &details)
-		p.details, p.z = len(details), deflate(details)
-		return p, err
-	})
+	found, err := s.pack(ctx, owner, seqs)
 	if err != nil || len(found) == 0 {
 		return moved, mapError(err)
 	}
@@ -222,7 +235,10 @@ func (s *Store) WarmEntries(ctx context.Context, owner int64, seqs []int64, d Du
 		delta.count(worklog.StorageWarm, moved.Entries)
 		return err
 	})
-	return moved, err
+	if err != nil {
+		return Moved{}, err
+	}
+	return moved, nil
 }
 
 const sqlDelete = `DELETE FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND %s
@@ -266,7 +282,7 @@ func (s *Store) DeleteEntries(ctx context.Context, owner int64, seqs []int64, d 
 		empty, err = releaseObjects(ctx, tx, gone.objects)
 		return err
 	})
-	return moved, empty, err
+	return settled(moved, empty, err)
 }
 
 func (r *removed) add(conversation *string, status worklog.Status, asks bool, object *string) {
