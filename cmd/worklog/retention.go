@@ -119,7 +119,9 @@ func (c restoreCmd) Run(a *app) error {
 		if p.drawn {
 			p.print("")
 		}
-		fmt.Fprintf(a.stdout, "%d entries are hot again, and stay so until %s.\n", r.Entries, r.Until.Format(time.RFC3339))
+		if err == nil || r.Entries > 0 {
+			fmt.Fprintf(a.stdout, "%d entries are hot again, and stay so until %s.\n", r.Entries, r.Until.Format(time.RFC3339))
+		}
 		if err != nil {
 			return err
 		}

@@ -128,3 +128,17 @@ func TestACommandThatMeetsASweepChangesAndNotesNothing(t *testing.T) {
 		t.Errorf("the audit list has %v, %v; one sweep was done", acts, err)
 	}
 }
+
+func TestARestoreThatDidNotBeginSaysNothingOfEntries(t *testing.T) {
+	d := newDesk(t)
+	d.old("ann@example.org", "work", 40)
+	_, release, err := d.store.LockRetention(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	out, said, code := d.at(t.TempDir(), "restore", "--conversation", "work")
+	if code == 0 || out != "" || !strings.Contains(said, "running already") {
+		t.Errorf("exit %d, printed %q, %s", code, out, said)
+	}
+}
