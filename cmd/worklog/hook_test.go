@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,11 +110,19 @@ func TestWhatAHookCouldNotHandOverIsDeliveredLater(t *testing.T) {
 // The real program, as agents run it: it hands over, spools, and delivers in a process that outlives it.
 func TestTheProgramDeliversBehindTheBackOfTheAgent(t *testing.T) {
 	t.Parallel()
-	state := t.TempDir()
-	server := httptest.NewUnstartedServer(nil)
-	address := server.Listener.Addr().String()
-	_ = server.Listener.Close()
-	app := apptest.Start(t, apptest.WithEnv("WORKLOG_URL", "http://"+address), apptest.WithEnv("WORKLOG_TOKEN", account.NewSecret()), apptest.WithEnv("XDG_STATE_HOME", state))
+	state, got := t.TempDir(), make(chan string, 100)
+	var well atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		if !well.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		got <- string(raw)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	app := apptest.Start(t, apptest.WithEnv("WORKLOG_URL", server.URL), apptest.WithEnv("WORKLOG_TOKEN", account.NewSecret()), apptest.WithEnv("XDG_STATE_HOME", state))
 	hookInTime(t, app, prompt("one"))
 	waiting := func() int {
 		files, err := filepath.Glob(filepath.Join(state, "worklog", "outbox", "*", "*.json"))
@@ -125,16 +134,7 @@ func TestTheProgramDeliversBehindTheBackOfTheAgent(t *testing.T) {
 	if waiting() == 0 {
 		t.Fatalf("%d events wait", waiting())
 	}
-	got := make(chan string, 100)
-	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		raw, _ := io.ReadAll(r.Body)
-		got <- string(raw)
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	_ = server.Listener.Close()
-	server.Listener = listenAt(t, address)
-	server.Start()
-	defer server.Close()
+	well.Store(true)
 	hookInTime(t, app, prompt("two"))
 	for _, text := range []string{"one", "two"} {
 		for raw := range got { // one that was not in time may have been kept all the same
