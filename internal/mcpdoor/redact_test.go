@@ -17,6 +17,7 @@ import (
 // everything is all that the database holds of what agents and people wrote.
 func everything(t *testing.T, app *apptest.App) (text string) {
 	t.Helper()
+	app.Settle()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, app.DSN)
@@ -62,7 +63,6 @@ func TestEveryDoorReplacesSecrets(t *testing.T) {
 	deliver("/v1/logs", `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","severityNumber":17,"body":{"stringValue":"failed with SECRET"},"attributes":[{"key":"api_key","value":{"stringValue":"SECRET"}}]}]}]}]}`)
 	deliver("/api/v1/conversations", `{"key":"made/SECRET","title":"made with SECRET"}`)
 	connect(t, app, token).call("log_work", args{"title": secret, "metadata": args{"note": secret}})
-	app.Settle()
 	all := everything(t, app)
 	if n := strings.Count(all, "[redacted: "); n < 15 || strings.Contains(all, secret[:14]) || strings.Contains(all, "hunter2") {
 		t.Errorf("%d marks in the database, which holds %s", n, all)
