@@ -85,7 +85,7 @@ func TestTwoMillionEntriesAreReachedByTheIntendedIndexes(t *testing.T) {
 	if err := explained.Ping(b.ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range slices.Concat(pageAccess(t, b, explained), sweepAccess(b, explained), personAccess(t, b, explained)) {
+	for _, a := range slices.Concat(pageAccess(t, b, explained), sweepAccess(b, explained), repackAccess(b, explained), personAccess(t, b, explained)) {
 		plans.Take()
 		if err := a.do(); err != nil {
 			t.Errorf("%s: %v", a.what, err)
@@ -178,6 +178,8 @@ func personAccess(t *testing.T, b *bundle, s *store.Store) []access {
 		{"the middle of an export", export(manyEntries / manyOwners / 2), "work_logs_pkey", ""},
 		{"the first batch of an erasure", erase(0), "work_logs_pkey", ""},
 		{"a batch of an erasure", erase(manyEntries / manyOwners / 2), "work_logs_pkey", ""},
+		{"whether somebody has entries in the archive", func() error { _, err := s.NeedsArchive(b.ctx, b.user.ID); return err }, "work_logs_archived", ""},
+		{"the objects of somebody without such entries", func() error { return s.ForgetObjectsOf(b.ctx, b.user.ID, []string{"x"}) }, "work_logs_archived", ""},
 	}
 }
 
@@ -231,5 +233,14 @@ func sweepAccess(b *bundle, s *store.Store) []access {
 			_, err := s.Restorable(b.ctx, worklog.StorageCold, store.RestoreQuery{Since: age(40), Until: age(39)}, store.Payload{}, 40, 4<<20)
 			return err
 		}, "work_logs_retention", ""},
+	}
+}
+
+func repackAccess(b *bundle, s *store.Store) []access {
+	from, to := store.ArchiveObject{Name: "x", Owner: b.user.ID}, store.ArchiveObject{Name: "y", Owner: b.user.ID}
+	seqs := []int64{1, 2, 3}
+	return []access{
+		{"what stays of an object", func() error { _, err := s.Staying(b.ctx, from, seqs, time.Now()); return err }, "work_logs_pkey", "conversations_pkey"},
+		{"a batch that is packed anew", func() error { _, _, err := s.RepackEntries(b.ctx, from, to, seqs); return err }, "work_logs_pkey", ""},
 	}
 }

@@ -14,7 +14,7 @@ func (s *Store) PartialObjects(ctx context.Context, after string, limit int) ([]
 	return s.objects(ctx, "name > $1 AND rows > 0 AND rows < entries ORDER BY name LIMIT $2", after, limit)
 }
 
-const sqlStaying = `SELECT w.seq FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.archive_url = $3 AND w.logged_at <= $4::timestamptz
+const sqlStaying = `SELECT w.seq FROM work_logs w WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND COALESCE(w.archive_url, '') = $3 AND w.logged_at <= $4::timestamptz
 	AND (w.keep OR EXISTS (SELECT FROM conversations c WHERE c.owner_id = w.owner_id AND c.id = w.conversation_id AND (c.keep OR c.hold)))`
 
 // Staying returns those of an object's entries that are so old that only keep or hold lets them stay.
@@ -37,7 +37,7 @@ func (s *Store) Staying(ctx context.Context, o ArchiveObject, seqs []int64, unti
 func (s *Store) RepackEntries(ctx context.Context, from, to ArchiveObject, seqs []int64) (moved int64, empty []ArchiveObject, err error) {
 	err = s.ownerTx(ctx, from.Owner, func(tx pgx.Tx, _ *statsRow) error {
 		moved, empty = 0, nil
-		tag, err := tx.Exec(ctx, "UPDATE work_logs w SET archive_url = $4 WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND w.archive_url = $3",
+		tag, err := tx.Exec(ctx, "UPDATE work_logs w SET archive_url = $4 WHERE w.owner_id = $1 AND w.seq = ANY($2::bigint[]) AND COALESCE(w.archive_url, '') = $3",
 			from.Owner, seqs, from.Name, to.Name)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
