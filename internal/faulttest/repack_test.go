@@ -30,7 +30,7 @@ func TestARepackThatIsKilledIsFinishedByTheNext(t *testing.T) {
 		}
 		return n
 	}
-	w.killIn("the repack", moved, "cleanup")
+	w.killIn("the repack", "kept", moved, "cleanup")
 	if n := moved(); n == 0 || n >= each*9/10 {
 		t.Errorf("%d entries have moved: the kill did not meet it at work", n)
 	}
