@@ -14,7 +14,7 @@ import (
 )
 
 // unfileBatch is how many entries lose their conversation in one transaction: its owner's writers wait that long.
-const unfileBatch = 100
+const unfileBatch = 40
 
 // DeleteConversation hides a conversation of the owner and appends an entry that says so, in one short transaction.
 // Its entries stay. FinishDeletions does the rest.
