@@ -24,6 +24,8 @@ func TestABurstOfLargeEntriesIsRenderedARingAtATime(t *testing.T) {
 	t.Parallel()
 	inWorld(t, Options{RingBytes: 64 << 10}, func(w *world) {
 		p := w.open(watch(1, "s", "a", 0))
+		synctest.Wait()
+		p.stuck = make(chan struct{}) // a tab that falls behind the ring renders what it lacks by itself, with nothing kept
 		w.commit(1, "")
 		synctest.Wait()
 		w.db.size = 16 << 10
@@ -33,10 +35,17 @@ func TestABurstOfLargeEntriesIsRenderedARingAtATime(t *testing.T) {
 				t.Errorf("change %d is rendered when the ring ends at %d", rev, rev-ahead)
 			}
 		}
+		before := w.db.renders.Load()
 		for range 3 * readBatch / 2 {
 			w.db.insert(1, "")
 		}
 		w.hub.Hint(1)
+		synctest.Wait()
+		if n := w.db.renders.Load() - before; n != 3*readBatch/2 {
+			t.Errorf("%d changes are rendered of %d", n, 3*readBatch/2)
+		}
+		w.db.rendering = nil
+		close(p.stuck)
 		w.wantRevs(p, w.db.since(1, 0, ""))
 	})
 }
