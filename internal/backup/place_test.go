@@ -42,21 +42,24 @@ func TestACopyDoesNotGetTheArchiveOfTheInstallationThatItIsOf(t *testing.T) {
 	t.Parallel()
 	from := lived(t)
 	path := from.backup()
-	for what, change := range map[string]func() error{
-		"with its mark":            func() error { return nil },
-		"of a time without a mark": func() error { return os.Remove(from.mark()) },
-		"with a mark, and no object": func() error {
+	for _, place := range []struct {
+		what   string
+		change func() error // of the place as it was before
+	}{
+		{"with its mark", func() error { return nil }},
+		{"of a time without a mark", func() error { return os.Remove(from.mark()) }},
+		{"with a mark, and no object", func() error {
 			return errors.Join(os.RemoveAll(strings.TrimSuffix(from.mark(), ".archive")), os.WriteFile(from.mark(), []byte("any"), 0o600))
-		},
+		}},
 	} {
-		from.must(change())
+		from.must(place.change())
 		to := from.beside(t)
 		err := restore(t, path, to)
 		if worklog.CodeOf(err) != worklog.CodeConflict || !strings.Contains(err.Error(), "--takes-over") || !strings.Contains(err.Error(), "WORKLOG_ARCHIVE_URL") {
-			t.Errorf("%s: restored beside the installation: %v", what, err)
+			t.Errorf("%s: restored beside the installation: %v", place.what, err)
 		}
 		if n := to.one("SELECT (to_regclass('users') IS NULL)::text"); n != "true" {
-			t.Errorf("%s: something was restored", what)
+			t.Errorf("%s: something was restored", place.what)
 		}
 	}
 	to := from.beside(t)
