@@ -43,9 +43,6 @@ func NewFrame(rev int64, entry, conversation string, weight int, render func(con
 // maxUnasked is the size up to which a frame keeps what a tab had rendered: nobody counts that towards the ring.
 const maxUnasked = 8 << 10
 
-// Rev is the number of the change.
-func (f *Frame) Rev() int64 { return f.rev }
-
 // Wire returns the frame in a format, rendering it if nobody has. The caller must not change it.
 func (f *Frame) Wire(ctx context.Context, format Format) ([]byte, error) {
 	if p := f.wire[format].bytes.Load(); p != nil {
