@@ -9,6 +9,8 @@ import (
 	"iter"
 	"os"
 	"path"
+	"path/filepath"
+	"syscall"
 )
 
 // temporary ends the name of a file that is being written. One that a kill left behind is an orphan like any other.
@@ -20,10 +22,37 @@ type folder struct{ dir string }
 
 // made opens the folder to write; it is made with the first object.
 func (f folder) made() (*os.Root, error) {
+	if root, err := os.OpenRoot(f.dir); !errors.Is(err, fs.ErrNotExist) {
+		return root, err
+	}
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return nil, err
 	}
+	if uid, gid, ok := ownerOf(os.Stat(filepath.Dir(f.dir))); ok {
+		_ = os.Lchown(f.dir, uid, gid)
+	}
 	return os.OpenRoot(f.dir)
+}
+
+// ownerOf is whom root gives to what it makes in a directory: the server that runs as them has to read it, and to add to
+// it. It is ok for root alone. Where that can not be done, as in some containers, nothing is lost that was there before.
+func ownerOf(dir fs.FileInfo, err error) (uid, gid int, ok bool) {
+	if err != nil || os.Geteuid() != 0 {
+		return 0, 0, false
+	}
+	stat, ok := dir.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(stat.Uid), int(stat.Gid), true
+}
+
+// giveToOwner gives an object and the directories above it to the owner of the folder.
+func giveToOwner(root *os.Root, name string) {
+	uid, gid, ok := ownerOf(root.Stat("."))
+	for ; ok && name != "."; name = path.Dir(name) {
+		_ = root.Lchown(name, uid, gid)
+	}
 }
 
 // errNoFolder is not fs.ErrNotExist: without the folder not one object is missing, all are, as on a disk that is not mounted.
@@ -62,6 +91,7 @@ func (f folder) Put(ctx context.Context, name string, data []byte) error {
 		_ = root.Remove(name + temporary)
 		return err
 	}
+	giveToOwner(root, name)
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
 		if err := syncDir(root, dir); err != nil || dir == "." {
 			return err

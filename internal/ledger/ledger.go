@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -148,6 +149,7 @@ func (f *File) append(text string) (err error) {
 	if err != nil {
 		return err
 	}
+	giveToOwner(file, filepath.Dir(f.path))
 	if n := info.Size(); n > 0 {
 		last := make([]byte, 1)
 		if _, err := file.ReadAt(last, n-1); err != nil {
@@ -164,6 +166,19 @@ func (f *File) append(text string) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(f.path))
+}
+
+// giveToOwner gives a file that root has made to the owner of its directory: the server that runs as them has to add to
+// it. Where that can not be done, as in some containers, nothing is lost that was there before.
+func giveToOwner(file *os.File, dir string) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	if info, err := os.Stat(dir); err == nil {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			_ = file.Chown(int(owner.Uid), int(owner.Gid))
+		}
+	}
 }
 
 // syncDir makes a new file's name last.

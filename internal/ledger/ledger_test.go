@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"sync"
 	"testing"
 	"time"
@@ -107,6 +108,32 @@ func TestADirectoryThatCanNotBeWrittenIsSaid(t *testing.T) {
 	if n, err := In(file).Sync([]Record{{At: start(), Installation: installation, Kind: Erased, ID: "7"}}); err == nil {
 		t.Errorf("added %d", n)
 	}
+}
+
+// A command that root runs must not lock out the server that runs as the owner of DATA_DIR.
+func TestTheOwnerOfTheDirectoryOwnsTheLedgerWhoeverMakesIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if os.Geteuid() == 0 {
+		if err := os.Chown(dir, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := In(dir).Sync([]Record{{At: start(), Installation: installation, Kind: Erased, ID: "7"}}); err != nil {
+		t.Fatal(err)
+	}
+	if of, want := ownerOf(t, In(dir).Path()), ownerOf(t, dir); of != want {
+		t.Errorf("the ledger belongs to %d, its directory to %d", of, want)
+	}
+}
+
+func ownerOf(t *testing.T, path string) uint32 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Uid
 }
 
 func FuzzReadLedger(f *testing.F) {

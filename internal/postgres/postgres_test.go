@@ -73,6 +73,24 @@ func TestSocketFitsHoweverLongTheDirectoryIs(t *testing.T) {
 	query(t, s.DSN(), "SELECT 'up'")
 }
 
+func TestServerIsReachedWhateverItsDirectoryIsCalled(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a b", "a,b", "a+b", "a%41b", "a'b"} {
+		base, err := os.MkdirTemp("", "pg") // short, and open to the server's user: the socket lies in it
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(base) })
+		within := filepath.Join(base, name)
+		if err := errors.Join(os.Chmod(base, 0o711), os.Mkdir(within, 0o711), os.Rename(clusterDir(t), filepath.Join(within, "postgres"))); err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, filepath.Join(within, "postgres"))
+		query(t, s.DSN(), "SELECT 'up'")
+		stop(t, s)
+	}
+}
+
 func TestInterruptKeyDoesNotReachTheServer(t *testing.T) {
 	t.Parallel()
 	dir := clusterDir(t)

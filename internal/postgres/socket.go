@@ -30,8 +30,9 @@ var ErrNotRunning = errors.New("no server runs here")
 func makeSocketDir(dir, runtimeDir string, a *account) (string, error) {
 	removeSocketDir(dir)
 	var failed error
+	// PostgreSQL takes a comma for the beginning of the next directory.
 	for _, base := range []string{dir, runtimeDir, os.TempDir(), "/tmp"} {
-		if base == "" || !a.reaches(base) || len(filepath.Join(base, socketPrefix+"0123456789", socketFile)) > maxSocketPath {
+		if base == "" || strings.Contains(base, ",") || !a.reaches(base) || len(filepath.Join(base, socketPrefix+"0123456789", socketFile)) > maxSocketPath {
 			continue
 		}
 		socket, err := os.MkdirTemp(base, socketPrefix)
@@ -93,5 +94,5 @@ func RunningDSN(dir string) (string, error) {
 // dsn names everything, so that no PGPORT or PGSSLMODE of the environment leads elsewhere.
 func dsn(socket string) string {
 	q := url.Values{"host": {socket}, "port": {"5432"}, "sslmode": {"disable"}}
-	return "postgres://" + role + "@/" + database + "?" + q.Encode()
+	return "postgres://" + role + "@/" + database + "?" + strings.ReplaceAll(q.Encode(), "+", "%20") // pgx takes a plus for itself
 }
