@@ -92,7 +92,10 @@ const maxAgentFile = 16 << 20
 
 // openAgentFile reads the configuration of an agent. That there is none yet is fine.
 func openAgentFile(a *app, agent string) (*agentFile, error) {
-	home := a.env("HOME")
+	home := a.home()
+	if home == "" {
+		return nil, errNoHome
+	}
 	path := map[string]string{
 		connect.ClaudeCode: filepath.Join(orElse(a.env("CLAUDE_CONFIG_DIR"), filepath.Join(home, ".claude")), "settings.json"),
 		connect.Codex:      filepath.Join(orElse(a.env("CODEX_HOME"), filepath.Join(home, ".codex")), "config.toml"),

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -94,6 +95,9 @@ func readEvent(ctx context.Context, in io.Reader, timeout time.Duration) ([]byte
 func (cmd hookCmd) outbox(a *app) (*outbox.Outbox, error) {
 	var c credentials
 	var err error
+	if !filepath.IsAbs(a.outboxDir()) || !filepath.IsAbs(a.credentialsPath(cmd.Agent)) {
+		return nil, errNoHome
+	}
 	if cmd.Agent != "" {
 		c, err = a.credentials(cmd.Agent)
 	} else {
@@ -134,7 +138,28 @@ func (a *app) xdg(variable string, fallback ...string) string {
 	if dir := a.env(variable); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "worklog")
 	}
-	return filepath.Join(append(append([]string{a.env("HOME")}, fallback...), "worklog")...)
+	return filepath.Join(append(append([]string{a.home()}, fallback...), "worklog")...)
+}
+
+// home is the user's directory, also for a program that was started without HOME. It is empty when there is none.
+func (a *app) home() string {
+	for _, dir := range []string{a.env("HOME"), a.account()} {
+		if filepath.IsAbs(dir) {
+			return dir
+		}
+	}
+	return ""
+}
+
+// errNoHome is better than files in whichever directory a program happens to run.
+var errNoHome = errors.New("there is no home directory: set HOME")
+
+// accountHome is the directory that the system knows of this user.
+func accountHome() string {
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
 }
 
 // detach starts this program as a process that outlives this one, holds none of its files, and ends by itself.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -169,4 +170,30 @@ func hookInTime(t *testing.T, app *apptest.App, event string) {
 		}
 		return said
 	})
+}
+
+// An agent may start its hooks without HOME: a folder of the project that it works in is no place for prompts and tokens.
+func TestWithoutAHomeNothingIsWrittenIntoTheProject(t *testing.T) {
+	project := t.TempDir()
+	t.Chdir(project)
+	s := newShell("WORKLOG_TOKEN", "t", "WORKLOG_URL", "http://127.0.0.1:1")
+	for _, args := range [][]string{{"hook"}, {"hook", "--agent", "codex"}, {"connect", "codex", "--yes"}} {
+		s.stdin = strings.NewReader(`{"hook_event_name":"Stop","session_id":"s"}`)
+		if code := s.run(t.Context(), args...); code != 0 && args[0] == "hook" {
+			t.Errorf("%v: exit %d", args, code)
+		}
+	}
+	if text := s.stderr.String(); strings.Count(text, "there is no home directory: set HOME") != 3 {
+		t.Errorf("it says\n%s", text)
+	}
+	s.account, s.stdin = t.TempDir(), strings.NewReader(`{"hook_event_name":"Stop","session_id":"s"}`)
+	if code := s.run(t.Context(), "hook"); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if kept, err := filepath.Glob(filepath.Join(s.account, ".local", "state", "worklog", "outbox", "*", "*.json")); err != nil || len(kept) != 1 {
+		t.Errorf("in the home that the system knows: %v, %v", kept, err)
+	}
+	if files, err := os.ReadDir(project); err != nil || len(files) != 0 {
+		t.Errorf("in the project: %v, %v", files, err)
+	}
 }

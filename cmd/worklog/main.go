@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	a := &app{env: os.Getenv, readFile: os.ReadFile, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, detach: detach, self: os.Executable}
+	a := &app{env: os.Getenv, readFile: os.ReadFile, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, account: accountHome, detach: detach, self: os.Executable}
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
@@ -45,6 +45,7 @@ type app struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	now      func() time.Time
+	account  func() string // the home directory that the system knows of the user
 	// detach starts this program with args, and does not wait for it.
 	detach func(args ...string) error
 	self   func() (string, error) // the path of this program

@@ -15,6 +15,7 @@ type shell struct {
 	env            map[string]string
 	stdin          io.Reader
 	stdout, stderr *output
+	account        string     // the home directory that the system knows
 	detached       [][]string // what was started
 	patience       time.Duration
 }
@@ -40,7 +41,7 @@ func shellOf(a *apptest.App, email string) *shell {
 
 func (s *shell) app(ctx context.Context) *app {
 	return &app{
-		ctx: ctx, env: func(name string) string { return s.env[name] }, readFile: os.ReadFile,
+		ctx: ctx, env: func(name string) string { return s.env[name] }, account: func() string { return s.account }, readFile: os.ReadFile,
 		stdin: s.stdin, stdout: s.stdout, stderr: s.stderr, now: time.Now, patience: s.patience,
 		detach: func(args ...string) error { s.detached = append(s.detached, args); return nil }, self: func() (string, error) { return "/opt/worklog", nil },
 	}

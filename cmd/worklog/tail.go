@@ -26,7 +26,7 @@ and nothing is left out when it is back.
   worklog tail -n 0 --json | jq -r 'select(.status == "error").title'
 
 Exit status: 0 after Ctrl-C, or 1 when the server does not answer at the start, refuses the token, does not know the
-conversation, or nobody reads the output any more.`
+conversation, or the output can not be written. When nobody reads the output any more it ends by SIGPIPE, like cat.`
 }
 
 // quietRetry is how long a stream may be away before a person is told: servers end streams now and then.

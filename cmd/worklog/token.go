@@ -39,7 +39,10 @@ func (cmd tokenCreateCmd) Run(a *app) error {
 		if err := st.By(account.CommandLine()).CreateToken(a.ctx, tok, account.HashSecret(secret)); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.stdout, secret)
+		if _, err := fmt.Fprintln(a.stdout, secret); err != nil { // nobody will ever know it
+			_, revoked := st.By(account.CommandLine()).RevokeToken(a.ctx, tok.ID)
+			return errors.Join(fmt.Errorf("the token could not be written, and is revoked: %w", err), revoked)
+		}
 		return nil
 	})
 }

@@ -91,7 +91,9 @@ func printLink(a *app, st *store.Store, cfg config.Config, user account.User) er
 		base = localURL(cfg.ListenAddr)
 	}
 	fmt.Fprintf(a.stderr, "this link lets %s choose a password; it works once, until %s:\n", user.Email, a.now().Add(life).Format("2 January 15:04"))
-	fmt.Fprintf(a.stdout, "%s/enter/%s\n", base, secret)
+	if _, err := fmt.Fprintf(a.stdout, "%s/enter/%s\n", base, secret); err != nil {
+		return fmt.Errorf("the link could not be written; another one takes its place: %w", err)
+	}
 	return nil
 }
 

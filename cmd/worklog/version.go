@@ -10,8 +10,8 @@ type versionCmd struct{}
 
 // Run prints the version, the revision and the Go version.
 func (versionCmd) Run(a *app) error {
-	fmt.Fprintln(a.stdout, "worklog", version())
-	return nil
+	_, err := fmt.Fprintln(a.stdout, "worklog", version())
+	return err
 }
 
 // version says what this binary was built from, from what the Go tool recorded.
