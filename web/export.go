@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,7 +15,7 @@ import (
 
 const (
 	// exportsAtOnce bounds the exports that run at a time: each reads everything that a user has.
-	exportsAtOnce = 2
+	exportsAtOnce = 4
 	// exportTimeout ends an export that nobody should wait for any longer: two million entries take minutes.
 	exportTimeout = time.Hour
 	// exportWrite is how long a client may take for one piece.
@@ -51,12 +52,11 @@ func (s *Server) exportUser(c echo.Context) error {
 // sendExport streams a zip. What goes wrong after the first byte ends the connection, so that half a zip can not pass
 // for a whole one.
 func (s *Server) sendExport(c echo.Context, user int64, reason string) error {
-	select {
-	case s.exports <- struct{}{}:
-		defer func() { <-s.exports }()
-	default:
-		return &worklog.Error{Code: worklog.CodeUnavailable, Message: "other exports are running; try again in a minute", RetryAfter: time.Minute}
+	actor := account.PrincipalFrom(c.Request().Context()).User.ID
+	if err := s.exports.begin(actor); err != nil {
+		return err
 	}
+	defer s.exports.end(actor)
 	ctx, cancel := context.WithTimeout(c.Request().Context(), exportTimeout)
 	defer cancel()
 	u, _, err := s.store.UserByID(ctx, user)
@@ -73,7 +73,9 @@ func (s *Server) sendExport(c echo.Context, user int64, reason string) error {
 	h.Set(echo.HeaderContentType, "application/zip")
 	h.Set(echo.HeaderContentDisposition, `attachment; filename="`+export.Name(s.now())+`"`)
 	c.Response().WriteHeader(http.StatusOK)
-	out := &patientWriter{w: c.Response(), rc: http.NewResponseController(c.Response().Writer)}
+	out := &patientWriter{
+		w: c.Response(), rc: http.NewResponseController(c.Response().Writer), checked: time.Now(), again: func() error { return allowedStill(c) },
+	}
 	lacking, err := export.New(s.store, s.archive).Write(ctx, out, user, s.now(), nil)
 	if err != nil {
 		s.log.Warn("export not finished", "user", user, "error", err)
@@ -85,14 +87,54 @@ func (s *Server) sendExport(c echo.Context, user int64, reason string) error {
 	return nil
 }
 
-// patientWriter gives every piece a time of its own instead of one for the whole answer.
+// exports are the accounts that are being sent something. Each has one: somebody who reads slowly must not hold up others.
+type exports struct {
+	mu      sync.Mutex
+	running map[int64]bool
+}
+
+func (e *exports) begin(actor int64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.running[actor]:
+		return &worklog.Error{Code: worklog.CodeRateLimited, Message: "an export of yours is running; wait for its end", RetryAfter: time.Minute}
+	case len(e.running) >= exportsAtOnce:
+		return &worklog.Error{Code: worklog.CodeUnavailable, Message: "other exports are running; try again in a minute", RetryAfter: time.Minute}
+	}
+	if e.running == nil {
+		e.running = map[int64]bool{}
+	}
+	e.running[actor] = true
+	return nil
+}
+
+func (e *exports) end(actor int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.running, actor)
+}
+
+// exportCheck is how often an export asks whether who gets it may still have it.
+const exportCheck = 2 * time.Second
+
+// patientWriter gives every piece a time of its own instead of one for the whole answer, and ends with the rights of its
+// reader.
 type patientWriter struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	checked time.Time
+	again   func() error
 }
 
 // Write writes a piece.
 func (p *patientWriter) Write(b []byte) (int, error) {
+	if time.Since(p.checked) > exportCheck {
+		if err := p.again(); err != nil {
+			return 0, err
+		}
+		p.checked = time.Now()
+	}
 	_ = p.rc.SetWriteDeadline(time.Now().Add(exportWrite)) // what has no deadline waits for nobody
 	return p.w.Write(b)
 }

@@ -28,6 +28,9 @@ func readForm(c echo.Context) (url.Values, error) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, err
 		}
+		if refused, ok := errors.AsType[*worklog.Error](err); ok {
+			return nil, refused
+		}
 		return nil, &worklog.Error{Code: worklog.CodeMalformed, Message: "the form can not be read", Err: err}
 	}
 	return req.PostForm, nil

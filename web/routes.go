@@ -153,7 +153,9 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 			known.CheckedAt, p = began, &known
 		}
 		req := c.Request()
-		c.SetRequest(req.WithContext(account.WithPrincipal(req.Context(), p)))
+		req = req.WithContext(account.WithPrincipal(req.Context(), p))
+		s.checkAgain(c, req, r.Policy)
+		c.SetRequest(req)
 		if session != nil && !isBackground(r.Path) {
 			s.touchSession(c, session)
 		}

@@ -85,7 +85,8 @@ type Server struct {
 	tokens    *tokenCache
 	passwords *account.Passwords
 	throttle  *account.Throttle
-	exports   chan struct{} // one slot each
+	exports   exports
+	trusted   time.Duration // see trustedFor
 	buffers   pages
 	totals    *totals
 	boards    boards
@@ -102,7 +103,7 @@ func New(d Deps) *Server {
 		store: d.Store, ingest: d.Ingest, hub: d.Hub, api: d.API, cfg: d.Config, log: d.Log, version: d.Version,
 		now: d.Now, demo: d.Demo, metrics: d.Metrics, observe: d.Observe, sweeper: d.Sweeper, archive: d.Archive,
 		origin: http.NewCrossOriginProtection(), passwords: account.NewPasswords(), throttle: account.NewThrottle(),
-		tokens: newTokenCache(), exports: make(chan struct{}, exportsAtOnce),
+		tokens: newTokenCache(), trusted: trustedFor,
 	}
 	s.totals, s.threads = s.newTotals(), s.newThreads()
 	if s.now == nil {

@@ -110,10 +110,14 @@ func readBody(r *http.Request, buf *bytes.Buffer) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// bodyError says why a body could not be read: it is too long, or it ended before its end.
+// bodyError says why a body could not be read: it is too long, its sender may not send it any more, or it ended before its
+// end.
 func bodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
+	}
+	if refused, ok := errors.AsType[*worklog.Error](err); ok {
+		return refused
 	}
 	return &worklog.Error{Code: worklog.CodeMalformed, Message: "the body could not be read to its end", Err: err}
 }

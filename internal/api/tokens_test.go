@@ -101,6 +101,23 @@ func TestOtherDoorsChangeOnlyWhatTheirTokenWrote(t *testing.T) {
 	}
 }
 
+// Only calls of agents have several writers. What a program has named itself stays its token's, however it is sent.
+func TestAnImportCompletesCallsOfAgentsAndNothingElseOfOtherTokens(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	mine, other, read := s.user("a@x.test", account.ScopeWrite), s.user("a@x.test", account.ScopeWrite), s.user("a@x.test")
+	s.hook(mine, "PreToolUse", bashCall)
+	must[[]worklog.Receipt](t)(s.client(mine).Append(t.Context(), worklog.Draft{Title: "Deploy", Key: "deploy-1", Status: worklog.StatusWorking}))
+	receipts := must[[]worklog.Receipt](t)(s.client(other).Import(t.Context(), false,
+		worklog.Draft{Title: "all fine", Key: "deploy-1", Status: worklog.StatusSuccess, Details: "forged"}, worklog.Draft{Title: "x", Key: "s/t1", Status: worklog.StatusSuccess}))
+	if receipts[0].Outcome != worklog.OutcomeInvalid || receipts[1].Outcome != worklog.OutcomeUpdated {
+		t.Errorf("%+v", receipts)
+	}
+	if e := s.byKey(read)["deploy-1"]; e.Status != worklog.StatusWorking || e.Title != "Deploy" {
+		t.Errorf("%+v", e)
+	}
+}
+
 // A token that has replaced a revoked one goes on with the session: its stop ends what that has left open, its
 // question marks that step, and a reported end still wins. Sessions that it does not name are none of its business.
 func TestATokenThatReplacedAnotherGoesOnWithTheSession(t *testing.T) {

@@ -46,6 +46,19 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
+func TestAPortThatBrowsersLeaveOutIsNoPartOfTheOrigin(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"https://log.example.org:443": "https://log.example.org", "http://log.example.org:80/": "http://log.example.org", "https://[::1]:443": "https://[::1]",
+		"https://log.example.org:80": "https://log.example.org:80", "http://log.example.org:443": "http://log.example.org:443",
+	} {
+		c, err := load(map[string]string{"HOME": "/h", "BASE_URL": address}, nil)
+		if err != nil || c.BaseURL != want {
+			t.Errorf("%s became %s, %v", address, c.BaseURL, err)
+		}
+	}
+}
+
 func TestEveryOptionReachesItsField(t *testing.T) {
 	t.Parallel()
 	got, err := load(map[string]string{

@@ -59,7 +59,11 @@ func parseOrigin(to *string, v string) error {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return errors.New("must be an origin, nothing after the host and port")
 	}
-	*to = u.Scheme + "://" + strings.ToLower(u.Host)
+	host := strings.ToLower(u.Host)
+	if port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; u.Port() != "" {
+		host = strings.TrimSuffix(host, port) // browsers leave it out
+	}
+	*to = u.Scheme + "://" + host
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -186,7 +187,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 			x.imported = false
 		}
 		x.write.Facts.AskedAt, x.write.Facts.AnsweredAt, x.write.Move = m.AskedAt, m.AnsweredAt, m.Move
-		x.write.OwnOnly = x.write.OwnOnly && !m.Agent && !(m.Import && owner.ID == p.User.ID)
+		x.write.OwnOnly = x.write.OwnOnly && !m.Agent && !(m.Import && owner.ID == p.User.ID && isCall(d.Key))
 		if x.imported {
 			imports++
 		}
@@ -202,6 +203,9 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 	}
 	return r.receipts, nil
 }
+
+// isCall reports whether a key has the form in which every agents' door names a call: its session and its id.
+func isCall(key string) bool { return strings.Contains(key, "/") }
 
 // clock is the one clock of a batch, in the resolution that PostgreSQL keeps.
 func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Microsecond) }

@@ -20,7 +20,7 @@ type Manner struct {
 	// Inferred: nobody has reported the ends among them.
 	Inferred bool
 	// Import: from a file. All of them take places of the import budget, those that have just happened, too. A transcript
-	// is one more door of a run: it may complete what other tokens of the principal's own user have written.
+	// is one more door of a run: it may complete the calls that other tokens of the principal's own user have written.
 	Import bool
 	// KeepBefore keeps the conversations of drafts that were logged before it. The zero time: none.
 	KeepBefore time.Time

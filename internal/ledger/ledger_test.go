@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )

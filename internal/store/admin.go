@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/worklogdev/worklog/internal/account"
 	"github.com/worklogdev/worklog/worklog"
@@ -121,17 +122,22 @@ func lockUser(ctx context.Context, tx bun.Tx, id int64) (*userRow, error) {
 
 func errErased() error { return worklog.Errorf(worklog.CodeConflict, "this user is erased") }
 
-// keepAnAdmin refuses to take the last administrator who can act. It locks all of them, in the order of their ids, so
-// that of two who take each other one is refused.
+// keepAnAdmin refuses to take an administrator when none of the others can sign in: who was only invited may never come.
+// It locks all of them, in the order of their ids, so that of two who take each other one is refused.
 func keepAnAdmin(ctx context.Context, tx bun.Tx, losing int64) error {
-	var ids []int64
-	err := tx.NewSelect().Model((*userRow)(nil)).Column("id").Where("u.admin AND u.disabled_at IS NULL AND u.erasing_at IS NULL").
-		Order("u.id").For("NO KEY UPDATE").Scan(ctx, &ids)
+	var admins []userRow
+	err := tx.NewSelect().Model(&admins).Where("u.admin AND u.disabled_at IS NULL AND u.erasing_at IS NULL").
+		Order("u.id").For("NO KEY UPDATE").Scan(ctx)
 	if err != nil {
 		return err
 	}
-	if len(ids) == 1 && ids[0] == losing {
-		return worklog.Errorf(worklog.CodeConflict, "this is the last administrator; make another one first")
+	known, others := false, false
+	for i := range admins {
+		known = known || admins[i].ID == losing
+		others = others || admins[i].ID != losing && admins[i].PasswordHash != nil
+	}
+	if known && !others {
+		return worklog.Errorf(worklog.CodeConflict, "this is the last administrator who can sign in; make another one first")
 	}
 	return nil
 }
@@ -155,8 +161,8 @@ func (a Admin) Disable(ctx context.Context, user int64, disabled bool, reason st
 	})
 }
 
-// SetAdmin makes a user an administrator or takes that away. The user's sessions end, and rights of tokens change at
-// once. The last administrator stays.
+// SetAdmin makes a user an administrator or takes that away. The user's sessions end, and with the role the tokens that
+// only an administrator can make. The last administrator stays.
 func (a Admin) SetAdmin(ctx context.Context, user int64, admin bool) error {
 	act := account.Act{Action: account.ActUserDemote, Subject: user}
 	if admin {
@@ -181,8 +187,32 @@ func (a Admin) SetAdmin(ctx context.Context, user int64, admin bool) error {
 		if err := notify(ctx, tx, Control{Kind: ControlUser, ID: strconv.FormatInt(user, 10)}); err != nil {
 			return err
 		}
+		if !admin {
+			if err := a.revokeReaching(ctx, tx, user); err != nil {
+				return err
+			}
+		}
 		return endSessions(ctx, tx, user, "")
 	})
+}
+
+// revokeReaching ends the tokens of a user that reach beyond the user's own entries.
+func (a Admin) revokeReaching(ctx context.Context, tx bun.Tx, user int64) error {
+	var ids []string
+	err := tx.NewSelect().Model((*tokenRow)(nil)).Column("id").Where("t.owner_id = ? AND t.revoked_at IS NULL AND t.scopes && ?", user,
+		pgdialect.Array([]account.Scope{account.ScopeAdmin, account.ScopeWriteAny})).Order("t.id").Scan(ctx, &ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := revokeToken(ctx, tx, user, id); err != nil {
+			return err
+		}
+		if err := record(ctx, tx, a.by, account.Act{Action: account.ActTokenRevoke, Subject: user, Object: id, Detail: "with the role"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func article(admin bool) string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
 	"github.com/worklogdev/worklog/internal/account"
@@ -61,6 +62,9 @@ func (s *Store) UserSummaries(ctx context.Context, q UserQuery) ([]UserSummary, 
 	}
 	if q.After != "" {
 		erased, email, _ := strings.Cut(q.After, ".")
+		if strings.ContainsRune(email, 0) {
+			return nil, "", worklog.Errorf(worklog.CodeMalformed, "the cursor is not one of ours")
+		}
 		query = query.Where("(u.erasing_at IS NOT NULL, lower(u.email)) > (?, ?)", erased == "1", email)
 	}
 	var rows []userSummaryRow
@@ -172,7 +176,7 @@ func (s *Store) AllTokens(ctx context.Context, q TokenQuery) ([]OwnedToken, stri
 	if q.Before != "" {
 		at, id, _ := strings.Cut(q.Before, "_")
 		when, err := time.Parse(time.RFC3339Nano, at)
-		if err != nil || len(id) != 36 {
+		if err != nil || uuid.Validate(id) != nil {
 			return nil, "", worklog.Errorf(worklog.CodeMalformed, "the cursor is not one of ours")
 		}
 		query = query.Where("(t.created_at, t.id::text) < (?, ?)", when, id)
