@@ -181,7 +181,7 @@ func (s *Server) showNewToken(c echo.Context, status int, form view.TokenForm, c
 	}
 	sh.Path = "/settings/tokens/new"
 	v := view.NewToken{Shell: sh, Form: form, Error: complaint, Scopes: []view.Scope{
-		{Value: string(account.ScopeWrite), Help: "add entries and complete its own running ones, and calls of the agents that it serves"},
+		{Value: string(account.ScopeWrite), Help: "add entries and complete its own running ones; calls of an agent also those of its other tokens"},
 		{Value: string(account.ScopeRead), Help: "read, change and delete what is yours"},
 		{Value: string(account.ScopeOTLP), Help: "send telemetry, also from programs that can only be given an address; goes with no other right"},
 	}}
