@@ -128,7 +128,8 @@ type call struct {
 	query  url.Values
 	body   []byte
 	media  string // of body
-	into   any    // what a 2xx answer is decoded into; nil: nothing
+	into   any    // what a 2xx answer is decoded into; nil: nothing, it is a 204
+	member string // of the answer: one that lacks it is another program's
 	// refused takes the receipts that come with an answer that refuses every draft; nil: nobody wants them.
 	refused *[]Receipt
 	// blind says that the request may not arrive twice: it is only sent again when it certainly did not arrive.
@@ -209,13 +210,21 @@ func (c *Client) once(ctx context.Context, x call) error {
 	if res.StatusCode/100 != 2 {
 		return x.problem(res, body)
 	}
-	if x.into == nil {
+	if x.into == nil && res.StatusCode == http.StatusNoContent {
 		return nil
 	}
+	if x.into == nil || !bytes.Contains(body, strconv.AppendQuote(nil, x.member)) {
+		return c.foreign(nil)
+	}
 	if err := json.Unmarshal(body, x.into); err != nil {
-		return &Error{Code: CodeInternal, Message: "the server's answer is not what this client knows", Err: err}
+		return c.foreign(err)
 	}
 	return nil
+}
+
+// foreign is an answer that no server of worklog gives: that of a proxy, or of another program at the same address.
+func (c *Client) foreign(err error) error {
+	return &Error{Code: CodeInternal, Message: origin(c.base) + " does not answer as worklog does: something else is there, or in between", Err: err}
 }
 
 // send makes one request. The caller closes the answer's body.
@@ -244,8 +253,45 @@ func (c *Client) send(ctx context.Context, x call) (*http.Response, error) {
 	if err != nil {
 		return nil, broken(err)
 	}
+	if to, code := led(req, res); to != nil {
+		_ = res.Body.Close()
+		return nil, c.moved(x.path, to, code)
+	}
 	return res, nil
 }
+
+// led returns where a redirect has led a request that did not arrive as it was sent, and what that is; nil: it did, and res
+// answers it. 301, 302 and 303 make a question of everything, which changes nothing and has an answer all the same; another
+// host is told no token; and a client may follow no redirect at all.
+func led(req *http.Request, res *http.Response) (*url.URL, Code) {
+	last := res.Request
+	switch {
+	case res.StatusCode/100 == 3:
+		to, _ := res.Location() // none: the answer is an error like others
+		return to, CodeInternal
+	case last == nil || last.Response == nil: // the last was the first
+		return nil, ""
+	case last.Method != req.Method:
+		return last.URL, CodeInternal
+	case last.Header.Get("Authorization") == "" && req.Header.Get("Authorization") != "":
+		return last.URL, CodeUnauthorized
+	}
+	return nil, ""
+}
+
+// moved says where a request for path was led. A redirect that keeps the path tells the server's new address; of any
+// other, such as one to a sign-in, no more is shown than where: the rest may be secret.
+func (c *Client) moved(path string, to *url.URL, code Code) error {
+	base, kept := strings.CutSuffix(to.Path, path)
+	now := &url.URL{Scheme: to.Scheme, Host: to.Host, Path: base}
+	if !kept || now.String() == c.base.String() {
+		return Errorf(code, "%s leads to %s: use the address of the server itself", origin(c.base), origin(to))
+	}
+	return Errorf(code, "the server has moved to %s: use that address", now)
+}
+
+// origin is u without all that may be private.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // broken is a request that got no answer. Whether it arrived is unknown.
 func broken(err error) error {

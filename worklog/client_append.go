@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,6 +118,9 @@ func (c *Client) appendChunk(ctx context.Context, a *appending) error {
 	if len(receipts) != len(a.index) {
 		return Errorf(CodeInternal, "the server answered %d drafts with %d receipts", len(a.index), len(receipts))
 	}
+	if slices.ContainsFunc(receipts, func(r Receipt) bool { return !r.Outcome.valid() }) {
+		return c.foreign(nil)
+	}
 	for i, r := range receipts {
 		for j := range r.Errors {
 			r.Errors[j].Field = unprefixed(r.Errors[j].Field)
@@ -136,7 +140,7 @@ func (c *Client) post(ctx context.Context, a *appending) ([]Receipt, error) {
 		Receipts []Receipt `json:"receipts"`
 	}
 	var refused []Receipt
-	x.media, x.into, x.refused = mediaNDJSON, &answer, &refused
+	x.media, x.into, x.member, x.refused = mediaNDJSON, &answer, "receipts", &refused
 	if err := c.do(ctx, x); err != nil && (CodeOf(err) != CodeInvalid || refused == nil) {
 		return nil, err
 	} else if err != nil {
@@ -147,7 +151,7 @@ func (c *Client) post(ctx context.Context, a *appending) ([]Receipt, error) {
 
 func (c *Client) postOne(ctx context.Context, x call) ([]Receipt, error) {
 	var r Receipt
-	x.media, x.into = mediaJSON, &r
+	x.media, x.into, x.member = mediaJSON, &r, "outcome"
 	err := c.do(ctx, x)
 	if e, ok := err.(*Error); ok && e.Code == CodeInvalid && len(e.Fields) > 0 {
 		return []Receipt{{Outcome: OutcomeInvalid, Reason: e.Message, Errors: e.Fields}}, nil

@@ -64,22 +64,23 @@ func set(v url.Values, name, value string) {
 	}
 }
 
-func (c *Client) get(ctx context.Context, path string, query url.Values, into any) error {
-	return c.do(ctx, call{method: http.MethodGet, path: path, query: query, into: into})
+func (c *Client) get(ctx context.Context, path string, query url.Values, into any, member string) error {
+	return c.do(ctx, call{method: http.MethodGet, path: path, query: query, into: into, member: member})
 }
 
-// write sends v as JSON. Changes of existing things may be sent twice without harm; creations are blind.
+// write sends v as JSON, and reads the thing as it then is. Changes of existing things may be sent twice without harm;
+// creations are blind.
 func (c *Client) write(ctx context.Context, method, path string, v, into any, blind bool) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return &Error{Code: CodeInvalid, Message: "the request has no JSON form", Err: err}
 	}
-	return c.do(ctx, call{method: method, path: path, body: body, media: mediaJSON, into: into, blind: blind})
+	return c.do(ctx, call{method: method, path: path, body: body, media: mediaJSON, into: into, member: "id", blind: blind})
 }
 
 // Entries returns a page of entries.
 func (c *Client) Entries(ctx context.Context, q Query) (p Page, err error) {
-	return p, c.get(ctx, logsPath, q.values(), &p)
+	return p, c.get(ctx, logsPath, q.values(), &p, "entries")
 }
 
 // Changes returns what was stored or changed after the rev after, oldest change first: each entry as it is now. The
@@ -88,7 +89,7 @@ func (c *Client) Changes(ctx context.Context, q Query, after int64) (p Page, err
 	q.Before, q.Since, q.Until = "", time.Time{}, time.Time{}
 	v := q.values()
 	v.Set("after", strconv.FormatInt(after, 10))
-	return p, c.get(ctx, logsPath, v, &p)
+	return p, c.get(ctx, logsPath, v, &p, "entries")
 }
 
 // All lists every entry that matches q, newest first, page by page. The first error ends it.
@@ -114,7 +115,7 @@ func (c *Client) All(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 
 // Entry returns one entry.
 func (c *Client) Entry(ctx context.Context, id string) (e Entry, err error) {
-	return e, c.get(ctx, logsPath+"/"+url.PathEscape(id), nil, &e)
+	return e, c.get(ctx, logsPath+"/"+url.PathEscape(id), nil, &e, "id")
 }
 
 // PatchEntry changes an entry and returns it as it now stands.
@@ -163,12 +164,12 @@ func (c *Client) Conversations(ctx context.Context, q ConversationQuery) (p Conv
 	if q.Limit != 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
-	return p, c.get(ctx, conversationsPath, v, &p)
+	return p, c.get(ctx, conversationsPath, v, &p, "conversations")
 }
 
 // Conversation returns one conversation.
 func (c *Client) Conversation(ctx context.Context, id string) (v Conversation, err error) {
-	return v, c.get(ctx, conversationsPath+"/"+url.PathEscape(id), nil, &v)
+	return v, c.get(ctx, conversationsPath+"/"+url.PathEscape(id), nil, &v, "id")
 }
 
 // CreateConversation makes a conversation before its first entry. A key that is in use is a [CodeConflict].
@@ -188,10 +189,10 @@ func (c *Client) DeleteConversation(ctx context.Context, id string) error {
 
 // Stats returns the totals of the token's user.
 func (c *Client) Stats(ctx context.Context) (s Stats, err error) {
-	return s, c.get(ctx, "/api/v1/stats", nil, &s)
+	return s, c.get(ctx, "/api/v1/stats", nil, &s, "received")
 }
 
 // AdminStats returns the totals of all users; only for admins.
 func (c *Client) AdminStats(ctx context.Context) (s Stats, err error) {
-	return s, c.get(ctx, "/api/v1/admin/stats", nil, &s)
+	return s, c.get(ctx, "/api/v1/admin/stats", nil, &s, "received")
 }

@@ -21,9 +21,12 @@ import (
 type wire func(r *http.Request, body []byte) (*http.Response, error)
 
 func (f wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if r.Body != nil { // a redirect may have taken it
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
 	}
 	res, err := f(r, body)
 	if res != nil {

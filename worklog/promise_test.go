@@ -125,7 +125,7 @@ func TestAPatchSaysWhatItSaid(t *testing.T) {
 	var body string
 	c := wire(func(_ *http.Request, b []byte) (*http.Response, error) {
 		body = string(b)
-		return answer(200, `{}`)
+		return answer(200, `{"id":"id"}`)
 	}).client()
 	if _, err := c.PatchEntry(t.Context(), "id", worklog.EntryPatch{Metadata: worklog.Metadata{"a": json.Number("1.50")}}); err != nil || !strings.Contains(body, `"metadata":{"a":1.50}`) {
 		t.Errorf("%s, %v", body, err)

@@ -15,6 +15,15 @@ const (
 	OutcomeInvalid   Outcome = "invalid"   // refused; Reason says why
 )
 
+// valid reports whether o is one of the outcomes.
+func (o Outcome) valid() bool {
+	switch o {
+	case OutcomeStored, OutcomeUpdated, OutcomeUnchanged, OutcomeMerged, OutcomeLimited, OutcomeInvalid:
+		return true
+	}
+	return false
+}
+
 // Receipt answers one draft.
 type Receipt struct {
 	Outcome Outcome `json:"outcome"`

@@ -48,7 +48,7 @@ func (r *Retention) UnmarshalJSON(b []byte) error {
 
 // Retention asks how entries age on the server.
 func (c *Client) Retention(ctx context.Context) (r Retention, err error) {
-	return r, c.get(ctx, "/api/v1/retention", nil, &r)
+	return r, c.get(ctx, "/api/v1/retention", nil, &r, "warm_after_seconds")
 }
 
 // Import is [Client.Append] for entries from a file that an agent or a program has written: all of them take places of

@@ -69,6 +69,6 @@ func (c *Client) AdminWindow(ctx context.Context, name string) (Window, error) {
 	var answer struct {
 		Window Window `json:"window"`
 	}
-	err := c.get(ctx, "/api/v1/admin/stats", url.Values{"range": {name}}, &answer)
+	err := c.get(ctx, "/api/v1/admin/stats", url.Values{"range": {name}}, &answer, "window")
 	return answer.Window, err
 }

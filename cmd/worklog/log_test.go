@@ -138,3 +138,38 @@ func TestNothingThatAServerSaysReachesTheTerminalAsACommand(t *testing.T) {
 		}
 	}
 }
+
+// A redirect of the kind that web servers and proxies answer with makes a GET of what writes, and that has an answer.
+func TestAServerThatHasMovedIsNamedAndNothingCountsAsWritten(t *testing.T) {
+	t.Parallel()
+	a := apptest.Start(t)
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, a.URL+r.URL.RequestURI(), status)
+		}))
+		defer proxy.Close()
+		for _, args := range [][]string{{"log", "x"}, {"import"}} {
+			s := shellOf(a, apptest.Email)
+			s.env["WORKLOG_URL"], s.stdin = proxy.URL, strings.NewReader(`{"title":"x"}`)
+			if code := s.run(t.Context(), args...); code != 1 || !strings.Contains(s.stderr.String(), "the server has moved to "+a.URL+": use that address") || s.stdout.String() != "" {
+				t.Errorf("%d, %v: exit %d, %q %q", status, args, code, s.stdout.String(), s.stderr.String())
+			}
+		}
+	}
+	if stats, err := a.Client().Stats(t.Context()); err != nil || stats.Counts.Received() != 0 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+}
+
+func TestAnAnswerOfAnotherProgramIsNoEntry(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"ok"}`)) }))
+	defer server.Close()
+	for _, args := range [][]string{{"log", "x"}, {"import"}} {
+		s := newShell("WORKLOG_URL", server.URL, "WORKLOG_TOKEN", "wlg_x")
+		s.stdin = strings.NewReader(`{"title":"x"}`)
+		if code := s.run(t.Context(), args...); code != 1 || !strings.Contains(s.stderr.String(), server.URL+" does not answer as worklog does") || s.stdout.String() != "" {
+			t.Errorf("%v: exit %d, %q %q", args, code, s.stdout.String(), s.stderr.String())
+		}
+	}
+}
