@@ -44,7 +44,7 @@ func (c *Client) Stream(ctx context.Context, q StreamQuery) iter.Seq2[Entry, err
 	return func(yield func(Entry, error) bool) {
 		s := stream{c: c, q: q, cursor: q.After, yield: yield}
 		for try := 0; ; try++ {
-			before := s.cursor
+			before, began := s.cursor, time.Now()
 			err := s.attempt(ctx)
 			switch {
 			case s.stopped || ctx.Err() != nil:
@@ -52,7 +52,7 @@ func (c *Client) Stream(ctx context.Context, q StreamQuery) iter.Seq2[Entry, err
 			case !transient(err):
 				yield(Entry{}, err)
 				return
-			case s.cursor > before:
+			case s.cursor > before || time.Since(began) > streamIdle: // it was well, however little there was to tell
 				try = 0
 			}
 			d := pause(try, err)

@@ -140,3 +140,57 @@ func TestAStreamThatMakesNoSenseEnds(t *testing.T) {
 		}
 	}
 }
+
+// The server ends every stream once an hour.
+func TestARenewedStreamIsBackAtOnceHoweverQuietItIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := wire(func(*http.Request, []byte) (*http.Response, error) {
+			pr, pw := io.Pipe()
+			go func() {
+				for range 180 {
+					time.Sleep(20 * time.Second)
+					if _, err := io.WriteString(pw, "event: ping\ndata:\n\n"); err != nil {
+						return
+					}
+				}
+				_ = pw.Close()
+			}()
+			return eventStream(pr)
+		}).client()
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Hour+30*time.Minute)
+		defer cancel()
+		hours := 0
+		q := worklog.StreamQuery{Retrying: func(_ error, pause time.Duration) {
+			if hours++; pause > time.Second {
+				t.Errorf("after hour %d it was away for %v", hours, pause)
+			}
+		}}
+		for _, err := range c.Stream(ctx, q) {
+			t.Error(err)
+		}
+		if hours != 12 {
+			t.Errorf("renewed %d times in 12 hours", hours)
+		}
+	})
+}
+
+// One that ends as soon as it has begun is none that was well.
+func TestAStreamThatEndsAtOnceIsAskedForLessAndLess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		c := wire(func(*http.Request, []byte) (*http.Response, error) {
+			asked++
+			return eventStream(io.NopCloser(strings.NewReader("event: ping\ndata:\n\n")))
+		}).client()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		for _, err := range c.Stream(ctx, worklog.StreamQuery{}) {
+			t.Error(err)
+		}
+		if asked > 1500 { // a pause is 2.5 s and more
+			t.Errorf("asked %d times in an hour", asked)
+		}
+	})
+}
