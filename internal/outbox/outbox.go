@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,8 +105,8 @@ func New(o Options) *Outbox {
 }
 
 // name is the name of the directory for a server and token; neither can be read from it.
-func name(url, token string) string {
-	sum := sha256.Sum256([]byte(strings.TrimRight(url, "/") + "\n" + token))
+func name(server, token string) string {
+	sum := sha256.Sum256([]byte(strings.TrimRight(server, "/") + "\n" + token))
 	return hex.EncodeToString(sum[:10])
 }
 
@@ -337,20 +338,39 @@ func (o *Outbox) post(ctx context.Context, e event, raw []byte) error {
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	return judge(res)
+}
+
+// judge reads the answer to an event. The door says 204 alone when it has taken one: a page that says 200 is a proxy's, or
+// another program's. What neither takes nor refuses the event for good is asked again later.
+func judge(res *http.Response) error {
+	if to := led(res); to != nil {
+		return fmt.Errorf("the server's address leads to %s://%s", to.Scheme, to.Host)
+	}
 	switch res.StatusCode {
-	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:
+	case http.StatusNoContent:
 		return nil
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return refused{res.Status}
-	}
-	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return errDenied
-	}
-	if res.StatusCode == http.StatusInternalServerError {
+	case http.StatusInternalServerError:
 		return errFailed
 	}
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
 		return errSlowDown{time.Duration(s) * time.Second}
 	}
 	return fmt.Errorf("the server answers %s", res.Status)
+}
+
+// led returns where a redirect leads, or has led a request that it has made a question of; nil: res answers the event.
+func led(res *http.Response) *url.URL {
+	if res.StatusCode/100 == 3 {
+		to, _ := res.Location() // none: the answer is an error like others
+		return to
+	}
+	if res.Request != nil && res.Request.Method != http.MethodPost {
+		return res.Request.URL
+	}
+	return nil
 }
