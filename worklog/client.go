@@ -28,6 +28,10 @@ const (
 	maxPause = 5 * time.Second
 	// maxRetryAfter is how many seconds a server may ask for.
 	maxRetryAfter = 3600
+	// A connection over HTTP/2 from which nothing came for pingAfter is asked for a sign of life, and left without one after
+	// pingTimeout. Together they are less than DefaultTimeout: the calls that wait for it have time for another one.
+	pingAfter   = 5 * time.Second
+	pingTimeout = 3 * time.Second
 )
 
 // Client speaks to a worklog server. Its methods are safe for concurrent use. They never panic and never take longer
@@ -103,13 +107,16 @@ func New(baseURL, token string, options ...Option) *Client {
 	return c
 }
 
-// newTransport keeps enough idle connections for a program that logs from many goroutines; the default keeps two.
+// newTransport keeps enough idle connections for a program that logs from many goroutines; the default keeps two. By
+// default, too, calls that time out over HTTP/2 leave their connection to the next ones, for a quarter of an hour if it is
+// dead: where a network or a proxy has forgotten it, nobody says so.
 func newTransport() *http.Transport {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConnsPerHost = 64
 	t.IdleConnTimeout = 90 * time.Second
 	t.TLSHandshakeTimeout = 5 * time.Second
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	return t
 }
 
