@@ -37,9 +37,6 @@ func (a *API) appendLogs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if unread := len(sub.receipts) - len(sub.drafts); unread > 0 {
-		a.ingest.Refused(p, unread)
-	}
 	if len(sub.drafts) > 0 {
 		receipts, err := a.ingest.AppendAs(c.Request().Context(), p, manner, sub.drafts)
 		if err != nil {
@@ -49,6 +46,7 @@ func (a *API) appendLogs(c echo.Context) error {
 			sub.receipts[sub.index[i]] = rec
 		}
 	}
+	a.ingest.Refused(p, len(sub.receipts)-len(sub.drafts)) // now that they are not sent again
 	a.limitHeaders(c, p, sub)
 	if sub.many {
 		return a.answerMany(c, sub)

@@ -37,11 +37,19 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel()
 	for s.pendingNow(); drain.Err() == nil && !s.drained(); s.pendingNow() {
 		if s.round(drain); !s.drained() { // it waits for a lock, or failed
-			time.Sleep(lockedPause)
+			time.Sleep(s.pause())
 		}
 	}
 	s.abandon()
 	return nil
+}
+
+// pause is how long a drain waits for its next round: a database that does not answer is not asked a thousand times a second.
+func (s *Service) pause() time.Duration {
+	if s.failing {
+		return failedPause
+	}
+	return lockedPause
 }
 
 func (s *Service) drained() bool {
@@ -72,6 +80,7 @@ func (s *Service) round(ctx context.Context) (wait time.Duration) {
 	s.fail(late, unavailable("the commit took too long", nil))
 	b := s.assemble(requests)
 	if len(b.Writes) == 0 && len(b.Counts) == 0 && len(b.Noted) == 0 {
+		s.mergeRepeated(b)
 		for _, r := range requests {
 			s.finish(r)
 		}
@@ -127,6 +136,7 @@ type batch struct {
 	from    []*draft // nil for repeats and notes
 	request []*request
 	merged  []repeat // drafts that repeat another one of the batch
+	again   []again  // drafts that repeat an entry of an earlier one
 	flushed flushed
 }
 
@@ -135,6 +145,15 @@ type repeat struct {
 	r     *request
 	d     *draft
 	first int
+}
+
+// again is a draft that repeats the entry id. It is merged once its request is over: a writer who is told that nothing was
+// stored sends it again.
+type again struct {
+	r   *request
+	d   *draft
+	id  string
+	seq int64
 }
 
 // repeatKey is an owner's content.
@@ -154,7 +173,7 @@ func (s *Service) assemble(requests []*request) *batch {
 			if d.write.Key == "" && !d.write.Patch {
 				k := repeatKey{d.write.Owner, d.fingerprint}
 				if id, seq, ok := s.limiter.Seen(k.owner, k.fingerprint); ok {
-					s.merge(r, d, id, seq)
+					b.again = append(b.again, again{r, d, id, seq})
 					continue
 				}
 				if j, ok := first[k]; ok {
@@ -208,6 +227,7 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 	started := time.Now()
 	results, locked, err := s.store.Append(ctx, b.Batch)
 	s.metrics.batch(len(b.Writes), time.Since(started), err)
+	s.failing = err != nil
 	switch {
 	case err == nil:
 		s.settle(requests, b, results, locked)
@@ -218,10 +238,14 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 		s.release(b)
 		s.pendingBack(b.flushed)
 		locked := s.bisect(ctx, b.own())
+		s.mergeRepeated(b)
 		s.conclude(requests, locked)
 	case worklog.CodeOf(err) == worklog.CodeInvalid:
 		s.release(b)
-		s.pendingDone(b.flushed, nil)
+		if b.from[0] != nil { // else it would be refused each second
+			s.pendingBack(b.flushed)
+		}
+		b.flushed = flushed{}
 		s.refuseAll(b)
 		s.settle(requests, b, nil, nil)
 	default:
@@ -235,8 +259,18 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 // settle answers every request of a committed batch, except those of locked owners, which wait for the next one.
 func (s *Service) settle(requests []*request, b *batch, results []store.Result, locked []int64) {
 	s.pendingDone(b.flushed, locked)
+	s.mergeRepeated(b)
 	s.answer(b, results)
 	s.conclude(requests, len(locked) > 0)
+}
+
+// mergeRepeated answers the drafts that repeat an entry of an earlier batch, but not of a request that has failed.
+func (s *Service) mergeRepeated(b *batch) {
+	for _, a := range b.again {
+		if a.r.err == nil {
+			s.merge(a.r, a.d, a.id, a.seq)
+		}
+	}
 }
 
 // conclude lets the callers of requests go on, except those that have drafts of a locked owner.
@@ -310,7 +344,7 @@ func (s *Service) receipt(r *request, d *draft, res *store.Result) {
 	case res.NoSuch:
 		rec.Outcome = worklog.OutcomeInvalid
 	case res.Outcome == worklog.OutcomeInvalid:
-		rec.Reason, rec.Errors = res.Error.Message, res.Error.Fields
+		rec.Reason, rec.Errors = res.Error.Message, slices.Clone(res.Error.Fields) // which a twin of the draft has, too
 	case res.Outcome == worklog.OutcomeLimited:
 		s.limited(d, res.Row.ConversationID, &rec)
 	default:

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,8 @@ const (
 	// maximum. Most hold an owner for a millisecond or two.
 	lockedPause    = time.Millisecond
 	maxLockedPause = 8 * time.Millisecond
+	// failedPause is between tries to store what is left at a stop.
+	failedPause = 250 * time.Millisecond
 	// importAge is how old a draft must be to count as an import.
 	importAge = time.Minute
 	// flushEvery is the pace of repeats, suppressed and refused counts on their way into the database.
@@ -92,6 +95,8 @@ type Service struct {
 	closed  bool
 	wake    chan struct{} // one slot
 	pending pending
+
+	failing bool // the last batch was not stored; of the committer alone
 }
 
 // New returns a service; nothing is stored until Run runs. Announce is called after a commit with each owner who has
@@ -128,6 +133,7 @@ type request struct {
 	imports  limit.Reservation
 	// importsUsed is how many places of imports hold a stored entry.
 	importsUsed int
+	refused     []int64 // owners to whom an invalid draft each is counted once the request is over
 	done        chan struct{}
 	finished    bool
 	err         error
@@ -193,6 +199,7 @@ func (s *Service) AppendAs(ctx context.Context, p *account.Principal, m Manner, 
 		}
 	}
 	if len(r.drafts) == 0 {
+		s.countRefused(r)
 		return r.receipts, nil
 	}
 	if err := s.reserveImports(r, p, imports); err != nil {
@@ -246,11 +253,20 @@ func (s *Service) owner(ctx context.Context, p *account.Principal, d *worklog.Dr
 	return u, nil
 }
 
-// refuse answers an invalid draft and counts it for its writer.
+// refuse answers an invalid draft.
 func (s *Service) refuse(r *request, i int, owner int64, err *worklog.Error) {
-	r.receipts[i] = worklog.Receipt{Outcome: worklog.OutcomeInvalid, Reason: err.Message, Errors: err.Fields}
-	s.countLate(owner, worklog.OutcomeInvalid)
-	s.metrics.count(worklog.OutcomeInvalid)
+	r.receipts[i] = worklog.Receipt{Outcome: worklog.OutcomeInvalid, Reason: err.Message, Errors: slices.Clone(err.Fields)}
+	r.refused = append(r.refused, owner)
+}
+
+// countRefused counts what was refused for its writers: when the answer says so, and not when it says that the whole
+// request is to be sent again.
+func (s *Service) countRefused(r *request) {
+	for _, owner := range r.refused {
+		s.countLate(owner, worklog.OutcomeInvalid)
+		s.metrics.count(worklog.OutcomeInvalid)
+	}
+	r.refused = nil
 }
 
 // Refused counts n drafts of p that a door could not even read.
@@ -342,6 +358,9 @@ func (s *Service) run(ctx context.Context, r *request) error {
 	defer timer.Stop()
 	select {
 	case <-r.done:
+		if r.err == nil {
+			s.countRefused(r)
+		}
 		return r.err
 	case <-timer.C:
 		return unavailable("the commit takes too long", nil)
@@ -356,7 +375,7 @@ func (s *Service) enqueue(r *request) error {
 	switch {
 	case s.closed:
 		return unavailable("the server is stopping", nil)
-	case s.drafts+len(r.drafts) > maxQueuedDrafts || s.bytes+r.bytes > maxQueuedBytes:
+	case len(s.queue) > 0 && (s.drafts+len(r.drafts) > maxQueuedDrafts || s.bytes+r.bytes > maxQueuedBytes): // a large one goes alone
 		return unavailable("too many drafts are waiting", nil)
 	}
 	r.queued = s.now()

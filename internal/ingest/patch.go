@@ -31,10 +31,13 @@ func (s *Service) Patch(ctx context.Context, p *account.Principal, id string, pa
 	if err := s.run(ctx, r); err != nil {
 		return worklog.Entry{}, err
 	}
-	if r.receipts[0].Entry == nil {
-		return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
+	switch rec := r.receipts[0]; {
+	case rec.Entry != nil:
+		return *rec.Entry, nil
+	case rec.Reason != "":
+		return worklog.Entry{}, worklog.Errorf(worklog.CodeInvalid, "%s", rec.Reason)
 	}
-	return *r.receipts[0].Entry, nil
+	return worklog.Entry{}, worklog.Errorf(worklog.CodeNotFound, "no such entry")
 }
 
 // Own names an entry of the token that acts: by id, or by key.
@@ -66,6 +69,8 @@ func (s *Service) UpdateOwn(ctx context.Context, p *account.Principal, own Own, 
 		return rec, nil
 	case len(rec.Errors) > 0:
 		return rec, &worklog.Error{Code: worklog.CodeInvalid, Message: "not changed", Fields: rec.Errors}
+	case rec.Reason != "":
+		return rec, worklog.Errorf(worklog.CodeInvalid, "%s", rec.Reason)
 	}
 	return rec, worklog.Errorf(worklog.CodeNotFound, "no such entry")
 }

@@ -56,7 +56,7 @@ func tombstone(c Conversation, at time.Time) worklog.Draft {
 	case 1:
 		entries = "its one entry stays"
 	}
-	title := fmt.Sprintf("Conversation %q deleted, %s", worklog.Cut(c.DisplayTitle(), 300), entries)
+	title := "Conversation “" + worklog.Cut(c.DisplayTitle(), 300) + "” deleted, " + entries
 	return worklog.Draft{
 		Title: title, Type: worklog.TypeInfo, Status: worklog.StatusInfo, Source: worklog.SourceWorklog, LoggedAt: &at,
 		Metadata: worklog.Metadata{"deleted_conversation_id": c.ID, "entries_kept": c.EntryCount, "conversation_title": c.Title, "conversation_key": c.Key},

@@ -184,7 +184,7 @@ func TestADeletedConversationLeavesItsEntriesAndSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(titles(page.Rows)) != `[Conversation "Fix the build" deleted, its 2 entries stay too stays]` {
+	if fmt.Sprint(titles(page.Rows)) != `[Conversation “Fix the build” deleted, its 2 entries stay too stays]` {
 		t.Errorf("unfiled: %v", titles(page.Rows))
 	}
 	if _, err := b.Entry(b.ctx, b.user.ID, r[1].Row.ID); err != nil {
