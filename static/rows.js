@@ -2,8 +2,8 @@
 // live.js brings the rows.
 //
 // A row says by data-order where it stands and by data-rev which of its states it is. The list holds the newest entries
-// without a hole; a row from before its oldest one is none of its business. While the reader is elsewhere the pill
-// counts what is new.
+// without a hole; a row from before its oldest one is none of its business, unless older ones are on their way. While the
+// reader is elsewhere the pill counts what is new.
 (() => {
   'use strict';
 
@@ -119,10 +119,6 @@
     link.hidden = false;
   }
 
-  document.addEventListener('htmx:configRequest', (event) => {
-    if (event.target === olderLink()) event.detail.path = event.target.pathname + event.target.search;
-  });
-
   // Puts a row where it belongs: over its older self, in its place in the order, or nowhere when it lies before the end of
   // the list.
   function upsert(row, follow) {
@@ -134,7 +130,11 @@
       else update(present, row);
       return;
     }
-    if (gone || order(row) < end()) return;
+    if (order(row) < end()) miss(row);
+    else if (!gone) add(row, follow);
+  }
+
+  function add(row, follow) {
     const isNewest = list.childElementCount === 0 || order(row) > order(newest());
     if (!follow && isNewest) {
       unseen++;
@@ -178,6 +178,40 @@
       } else if (!node.isEqualNode(b[i])) morph(node, b[i]);
     });
   }
+
+  // ---- Older entries ----
+
+  let asked = null; // the question that is on its way: its link, where the list ended, and rows that changed meanwhile
+
+  document.addEventListener('htmx:configRequest', (event) => {
+    if (event.target === olderLink()) event.detail.path = event.target.pathname + event.target.search;
+  });
+
+  document.addEventListener('htmx:beforeRequest', (event) => {
+    if (event.target === olderLink()) asked = { link: event.target, before: end(), missed: new Map() };
+  });
+
+  // The answer may be older than a change that is none of the list's business yet, and no other one brings it.
+  function miss(row) {
+    const other = asked?.missed.get(row.id);
+    if (asked && (!other || rev(row) > rev(other))) asked.missed.set(row.id, row);
+  }
+
+  // Rows from before an end that the list had would leave a hole in it.
+  document.addEventListener('htmx:beforeSwap', (event) => {
+    const { requestConfig } = event.detail;
+    if (event.target === list && (requestConfig.elt !== asked?.link || asked.before !== end())) event.detail.shouldSwap = false;
+  });
+
+  // What was missed comes before what arrived since. Without an answer in the list it is before the end still, and dropped.
+  document.addEventListener('htmx:afterRequest', (event) => {
+    if (!asked || event.detail.requestConfig.elt !== asked.link) return;
+    const { missed } = asked;
+    asked = null;
+    if (missed.size === 0) return;
+    arrived.unshift(...missed.values());
+    applying ??= setTimeout(apply, 16);
+  });
 
   // ---- What the reader has in whole ----
 
@@ -242,6 +276,7 @@
   // Takes the rows of a page that was loaded just now in place of its own.
   function replace(fresh) {
     arrived = [];
+    asked = null;
     const open = new Set([...list.querySelectorAll('li:has(details[open])')].map((row) => row.id));
     list.replaceChildren(...fresh.children);
     for (const row of list.children) if (open.has(row.id)) row.querySelector('details')?.setAttribute('open', '');
