@@ -89,7 +89,8 @@
     const follow = atNewest();
     const change = () => {
       for (const row of rows) upsert(row, follow);
-      if (follow) trim();
+      if (follow && (unseen > 0 || stale)) seen(); // nothing scrolls on a short page
+      else if (follow) trim();
     };
     if (follow) {
       change();

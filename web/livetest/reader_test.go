@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -151,6 +153,24 @@ func TestBrowserCountsWithoutEndWhileNobodyLooks(t *testing.T) {
 	b.equalsFresh()
 	s.write(worklog.Draft{Title: "and on"})
 	b.equalsFresh()
+}
+
+// Nothing scrolls there that could tell that the reader has seen what is new.
+func TestBrowserHidesThePillOfAShortPageThatFollowsAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "step 0", Details: "some\nmore\nlines", Conversation: "c"})
+	b := s.open(s.URL, s.conversation("c"))
+	if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(1280, 1600)); err != nil {
+		t.Fatal(err)
+	}
+	b.do("document.querySelector('#log-list summary').focus(); document.querySelector('#log-list summary').click()")
+	s.write(numbered("c", 1, 1)...)
+	b.pill("↓ 1 new")
+	b.do("document.activeElement.blur()")
+	s.write(numbered("c", 2, 1)...)
+	b.wait("the next one is there", "document.querySelectorAll('#log-list > li').length === 3")
+	b.pill("")
 }
 
 func TestBrowserSaysThatTheProgramWasUpdated(t *testing.T) {
