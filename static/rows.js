@@ -20,6 +20,7 @@
 
   const edge = 60; // pixels from the newest entry that still count as there
   let unseen = 0;
+  let counted = 0n; // the order of the newest one of them: one that is not kept changes as well
   let incomplete = false; // rows were counted and not kept
   let stale = false; // the page has to be loaded again
   let reload = () => {}; // does it; the reader has agreed
@@ -45,6 +46,7 @@
   function seen() {
     if (stale || incomplete) reload();
     unseen = 0;
+    counted = 0n;
     trim();
     tellUnseen();
   }
@@ -137,7 +139,8 @@
 
   function add(row, follow) {
     const isNewest = list.childElementCount === 0 || order(row) > order(newest());
-    if (!follow && isNewest) {
+    if (!follow && isNewest && order(row) > counted) {
+      counted = order(row);
       unseen++;
       incomplete ||= list.childElementCount >= maxRowsAway;
     }
@@ -284,6 +287,7 @@
     htmx.process(list);
     stale = incomplete = false;
     unseen = 0;
+    counted = 0n;
     tellUnseen();
     goNewest();
   }

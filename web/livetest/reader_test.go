@@ -155,6 +155,28 @@ func TestBrowserCountsWithoutEndWhileNobodyLooks(t *testing.T) {
 	b.equalsFresh()
 }
 
+// The list keeps no more rows by then, and can not tell from them what it has counted.
+func TestBrowserCountsANewEntryOnceAlsoWhenItChangesUnseen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(worklog.Draft{Title: "shown", Key: "shown", Status: worklog.StatusWorking})
+	s.write(numbered("c", 0, 99)...)
+	b := s.open(s.URL, "/")
+	b.do("scrollTo(0, 800)")
+	for i := range 6 {
+		s.write(numbered("c", 99+100*i, 100)...)
+		b.pill(fmt.Sprintf("↑ %d new", 100+100*i))
+	}
+	s.write(worklog.Draft{Title: "new", Key: "new", Status: worklog.StatusWorking})
+	b.pill("↑ 601 new")
+	s.write(worklog.Draft{Title: "new", Key: "new", Status: worklog.StatusSuccess})
+	s.write(worklog.Draft{Title: "shown", Key: "shown", Status: worklog.StatusSuccess})
+	b.wait("both changes are there", "document.querySelector('#log-list > li:last-child').matches('.s-success')")
+	if got := eval[string](b, "document.getElementById('new-pill').textContent"); got != "↑ 601 new" {
+		t.Errorf("601 entries are new, and the pill says %q", got)
+	}
+}
+
 // Nothing scrolls there that could tell that the reader has seen what is new.
 func TestBrowserHidesThePillOfAShortPageThatFollowsAgain(t *testing.T) {
 	t.Parallel()
