@@ -78,7 +78,7 @@ func TestAStopDoesNotHammerADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := new(gone)
-		s := ingest.New(db, db, limit.New(limit.Options{}), func(int64) {}, ingest.Options{})
+		s := ingest.New(db, db, limit.New(limit.Options{Now: time.Now}), func(int64) {}, ingest.Options{})
 		s.Refused(&account.Principal{User: account.User{ID: 1}}, 1)
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
