@@ -39,7 +39,7 @@ func rooms() map[string][]string {
 		"~/internal/limit":    {"~/worklog"},
 		"~/internal/postgres": {},
 		"~/internal/problem":  {"~/worklog"},
-		"~/internal/rollup":   {"~/worklog"},
+		"~/internal/rollup":   {"~/worklog", "~/internal/change"},
 		"~/internal/sse":      {},
 
 		"~/internal/backup":    {"~/internal/archive", "~/internal/ledger", "~/internal/store", "github.com/klauspost/compress"},

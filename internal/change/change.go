@@ -143,12 +143,12 @@ func fillFinished(e *worklog.Entry, f Facts) {
 	e.Metadata = merged(e.Metadata, f.Metadata, false)
 }
 
-// unnamedTool is what telemetry of Claude Code calls the tools of all MCP servers, unless it was told to send their names.
-const unnamedTool = "mcp_tool"
+// UnnamedTool is what telemetry of Claude Code calls the tools of all MCP servers, unless it was told to send their names.
+const UnnamedTool = "mcp_tool"
 
 // fillMissing sets what e does not know yet, whatever its status.
 func fillMissing(e *worklog.Entry, f Facts) {
-	if e.Tool == unnamedTool && f.Tool != "" {
+	if e.Tool == UnnamedTool && f.Tool != "" {
 		if e.Title == e.Tool {
 			e.Title = f.Tool // still one that any title replaces
 		}

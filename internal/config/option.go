@@ -64,7 +64,7 @@ func table() []Option {
 		{Name: "WORKLOG_AGENT_RATE_LIMIT", Default: "1200", Help: "new entries per minute and token through agents' hooks and OTLP",
 			set: func(c *Config, v string) error { return parseCount(&c.AgentRateLimit, v, maxCount) }},
 		{Name: "WORKLOG_IMPORT_LIMIT", Default: "20000", Help: "entries dated more than a minute back, per minute and token",
-			set: func(c *Config, v string) error { return parseCount(&c.ImportLimit, v, maxCount) }},
+			set: func(c *Config, v string) error { return parseImportLimit(&c.ImportLimit, v) }},
 		{Name: "WORKLOG_ROOM_PER_DAY", Default: "1GiB", Help: "what a user may store in a day (UTC); beyond it details are cut, titles and facts stay; off: no bound",
 			set: func(c *Config, v string) error { return parseBytes(&c.RoomPerDay, v) }},
 		{Name: "WORKLOG_REDACT", Default: "true", Help: "replace passwords, keys and tokens in entries before they are stored",

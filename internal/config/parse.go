@@ -131,6 +131,18 @@ func parseCount(to *int, v string, most int) error {
 	return nil
 }
 
+// leastImports is how many drafts a request may hold: a budget below that would refuse it however long it waits.
+const leastImports = 1000
+
+func parseImportLimit(to *int, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < leastImports || n > maxCount {
+		return fmt.Errorf("must be a number from %d, the drafts of one request, to %d", leastImports, maxCount)
+	}
+	*to = n
+	return nil
+}
+
 // Sizes are powers of 1024, whatever one calls them.
 const (
 	mebibyte  = 1 << 20

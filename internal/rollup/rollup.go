@@ -14,6 +14,7 @@ package rollup
 import (
 	"time"
 
+	"github.com/worklogdev/worklog/internal/change"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -76,7 +77,7 @@ func (e *Entry) Remember(f Facts, now time.Time) Memory {
 			return Open
 		}
 	case age >= LateFacts:
-	case f.Keyed && (e.Type == worklog.TypeInfo || e.Tool == "" || !f.Started || !f.Ended):
+	case f.Keyed && (e.Type == worklog.TypeInfo || e.Tool == "" || e.Tool == change.UnnamedTool || !f.Started || !f.Ended):
 		return Late
 	case f.Started && !f.Ended: // a PATCH may end it
 		return Late

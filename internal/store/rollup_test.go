@@ -99,7 +99,7 @@ func (w *workload) draft(r *rapid.T) (worklog.Draft, change.Facts, string) {
 		Title:  "step",
 		Type:   rapid.SampledFrom([]worklog.Type{worklog.TypeInfo, worklog.TypeToolCall, worklog.TypeAIResponse, worklog.TypeError}).Draw(r, "type"),
 		Status: rapid.SampledFrom([]worklog.Status{worklog.StatusWorking, worklog.StatusWorking, worklog.StatusSuccess, worklog.StatusError, worklog.StatusInfo}).Draw(r, "status"),
-		Tool:   rapid.SampledFrom([]string{"", "Bash", "Read"}).Draw(r, "tool"),
+		Tool:   rapid.SampledFrom([]string{"", "Bash", "Read", change.UnnamedTool}).Draw(r, "tool"),
 	}
 	if rapid.IntRange(0, 3).Draw(r, "keyed") > 0 {
 		d.Key = fmt.Sprint("k", rapid.IntRange(1, w.keys).Draw(r, "key"))
