@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -95,15 +97,111 @@ func TestAQuestionThatPanicsIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatIsRememberedIsBounded(t *testing.T) {
+func TestEverybodyIsToldHoweverManyAsk(t *testing.T) {
 	t.Parallel()
-	l := atOnce(&latest[int, int]{ask: func(_ context.Context, key, _ int) (int, error) { return key, nil }})
-	for i := range maxLatest + 10 {
-		if v := answer(t, l, i, time.Now()); v != i {
-			t.Fatalf("%d is %d", i, v)
+	synctest.Test(t, func(t *testing.T) {
+		var questions, told atomic.Int64
+		var tabs sync.WaitGroup
+		l := &latest[int, int]{spawn: tabs.Go, ask: func(_ context.Context, key, _ int) (int, error) {
+			questions.Add(1)
+			time.Sleep(5 * time.Millisecond)
+			return key, nil
+		}}
+		const users = 3 * maxLatest
+		since := time.Now()
+		time.Sleep(time.Millisecond)
+		for user := range users {
+			tabs.Go(func() {
+				for time.Since(since) < 10*time.Second {
+					if v, ready, err := l.of(user, since); ready && err == nil && v == user {
+						told.Add(1)
+						return
+					}
+					time.Sleep(25 * time.Millisecond)
+				}
+			})
 		}
-	}
-	if n := len(l.byKey); n > maxLatest {
-		t.Errorf("%d are remembered", n)
-	}
+		tabs.Wait()
+		if told.Load() != users || questions.Load() != users {
+			t.Errorf("%d of %d were told, after %d questions", told.Load(), users, questions.Load())
+		}
+	})
+}
+
+func TestFewQuestionsRunAtOnceAndOneThatPanicsLosesNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const users = 10 * questionsAtOnce
+		var running atomic.Int64
+		var asking sync.WaitGroup
+		answers := make(chan struct{})
+		l := &latest[int, int]{ask: func(_ context.Context, key, _ int) (int, error) {
+			defer running.Add(-1)
+			running.Add(1)
+			<-answers
+			if key%2 == 0 {
+				panic("bug")
+			}
+			return key, nil
+		}}
+		l.spawn = func(ask func()) {
+			asking.Go(func() {
+				defer func() { _ = recover() }()
+				ask()
+			})
+		}
+		since := time.Now()
+		time.Sleep(time.Millisecond)
+		for user := range users {
+			l.of(user, since)
+		}
+		synctest.Wait()
+		if n := running.Load(); n != questionsAtOnce {
+			t.Errorf("%d questions run at once", n)
+		}
+		close(answers)
+		asking.Wait()
+		for user := range users {
+			v, ready, err := l.of(user, since)
+			if bug := user%2 == 0; !ready || errors.Is(err, errUnanswered) != bug || !bug && v != user {
+				t.Errorf("%d is %d, ready %v, %v", user, v, ready, err)
+			}
+		}
+	})
+}
+
+func TestWhatIsRememberedIsBoundedAndTheOldestGoFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var questions int
+		l := atOnce(&latest[int, int]{ask: func(_ context.Context, key, _ int) (int, error) { questions++; return key, nil }})
+		began := time.Now()
+		ask := func(key int) {
+			time.Sleep(time.Millisecond)
+			if v := answer(t, l, key, time.Now().Add(-time.Nanosecond)); v != key {
+				t.Fatalf("%d is %d", key, v)
+			}
+		}
+		for i := range maxLatest {
+			ask(i)
+		}
+		time.Sleep(latestFresh)
+		ask(0) // of the oldest one there is news
+		for i := range 10 {
+			ask(maxLatest + i)
+		}
+		if n := len(l.byKey); n != maxLatest {
+			t.Errorf("%d are remembered", n)
+		}
+		before := questions
+		for _, i := range []int{0, 11, maxLatest - 1, maxLatest, maxLatest + 9} {
+			answer(t, l, i, began)
+		}
+		if questions != before {
+			t.Errorf("%d were asked for that are not the oldest", questions-before)
+		}
+		if answer(t, l, 1, began); questions != before+1 {
+			t.Error("the oldest is still remembered")
+		}
+	})
 }
