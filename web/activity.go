@@ -17,7 +17,7 @@ func (s *Server) activity(c echo.Context) error {
 
 func (s *Server) ownFeed(c echo.Context, path, title string, q store.EntryQuery) error {
 	q.Owner = account.PrincipalFrom(c.Request().Context()).User.ID
-	at := s.now()
+	at := s.hub.Now()
 	feed, err := s.readFeed(c, q, path, false)
 	if err != nil {
 		return err

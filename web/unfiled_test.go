@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/worklogdev/worklog/internal/api"
+	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -44,4 +46,19 @@ func TestPagesOfWhatIsUnfiledAreLoadedAgainWhenADeletionIsFinished(t *testing.T)
 	}
 	x.news(worklog.Draft{Title: "on"})
 	others.want("log") // they go on
+}
+
+func TestPagesOfWhatIsUnfiledAreLoadedAgainOnceAfterARestart(t *testing.T) {
+	t.Parallel()
+	x := newSite(t)
+	x.write(worklog.Draft{Title: "unfiled"})
+	before := x.unfiledPage()
+	h := hub.New(silent{}, hub.Options{})
+	x.server = New(Deps{Store: x.store, Hub: h, API: api.New(api.Deps{Store: x.store, Hub: h}), Version: "1.0.0"})
+	if attr(x.poll("/unfiled/changes"+before), "#live[data-reset]", "id") == "" {
+		t.Error("a page from before a restart, during which a deletion may have been finished, goes on")
+	}
+	if attr(x.poll("/unfiled/changes"+x.unfiledPage()), "#live[data-reset]", "id") != "" {
+		t.Error("a page that was loaded since is told to load again")
+	}
 }

@@ -27,7 +27,8 @@ const (
 	rememberEvicted = time.Hour
 	// rememberEnded is longer than a request can take from its authentication to Open.
 	rememberEnded = 10 * time.Minute
-	// maxRemembered bounds either memory. What is dropped beyond costs an eviction too many, or waits for a recheck.
+	// maxRemembered bounds each memory. What is dropped beyond costs an eviction too many, waits for a recheck, or has pages
+	// loaded again.
 	maxRemembered = 10_000
 )
 
@@ -259,17 +260,46 @@ func (h *Hub) CloseUser(user int64, end End) {
 	h.endWhere(func(t *Tab) bool { return t.watch.User == user }, end)
 }
 
+// Now is the time by which pages say when they were read, and Unfiled when entries left a conversation. It is the clock's,
+// but later with each call also when that is set back: else every page would then be older than what it shows.
+func (h *Hub) Now() time.Time {
+	for {
+		last := h.clock.Load()
+		now := max(time.Now().UnixMicro(), last+1)
+		if h.clock.CompareAndSwap(last, now) {
+			return time.UnixMicro(now)
+		}
+	}
+}
+
 // Unfiled says that entries of the owner have left a conversation: pages of what belongs to none, which were read before
 // that, have to be loaded again, for it gave the entries no rev.
 func (h *Hub) Unfiled(owner int64) {
 	h.mu.Lock()
-	remember(h.unfiled, owner, time.Now())
+	if _, found := h.unfiled[owner]; !found && len(h.unfiled) >= maxRemembered {
+		h.forgetUnfiled()
+	}
+	h.unfiled[owner] = h.Now()
 	h.mu.Unlock()
 	h.endWhere(func(t *Tab) bool { return t.watch.Owner == owner && !t.watch.UnfiledAt.IsZero() }, EndBehind)
 }
 
-// UnfiledSince reports whether Unfiled was called for the owner at a time or later. It is forgotten with the process, and
-// beyond 10,000 owners.
+// forgetUnfiled makes room for another owner. Pages that are not younger than what is dropped are then loaded again,
+// whoever's they are; so that is the oldest. The caller holds h.mu.
+func (h *Hub) forgetUnfiled() {
+	var oldest int64
+	var at time.Time
+	for owner, last := range h.unfiled {
+		if at.IsZero() || last.Before(at) {
+			oldest, at = owner, last
+		}
+	}
+	delete(h.unfiled, oldest)
+	h.unfiledKnown = at.Add(time.Microsecond)
+}
+
+// UnfiledSince reports whether Unfiled was called for the owner at a time or later, or may have been: nobody remembers
+// what was before the process started, before [Hub.RecheckAll], or beyond 10,000 owners.
 func (h *Hub) UnfiledSince(owner int64, at time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -278,11 +308,15 @@ func (h *Hub) UnfiledSince(owner int64, at time.Time) bool {
 
 func (h *Hub) unfiledSince(owner int64, at time.Time) bool {
 	last, found := h.unfiled[owner]
-	return found && !last.Before(at)
+	return found && !last.Before(at) || at.Before(h.unfiledKnown)
 }
 
 // RecheckAll looks at everybody's rights again, for when notifications may have been missed.
 func (h *Hub) RecheckAll() {
+	h.mu.Lock()
+	clear(h.unfiled)
+	h.unfiledKnown = h.Now()
+	h.mu.Unlock()
 	h.endWhere(func(t *Tab) bool { return t.watch.Conversation != "" }, EndRecheck)
 	h.endWhere(func(t *Tab) bool { return !t.watch.UnfiledAt.IsZero() }, EndBehind)
 	select {

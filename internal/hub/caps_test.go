@@ -462,3 +462,74 @@ func TestPagesOfWhatIsUnfiledAreTheOnlyOnesThatAreLoadedAgain(t *testing.T) {
 		w.wantEnds(map[*page]End{late: EndBehind, other: EndBehind, activity: 0})
 	})
 }
+
+func TestPagesOfWhatIsUnfiledAreLoadedAgainAfterARestart(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		before := watch(1, "s", "a", 0)
+		before.UnfiledAt = time.Now().Add(-time.Microsecond)
+		if _, end := w.tryOpen(before); end != EndBehind || !w.hub.UnfiledSince(1, before.UnfiledAt) {
+			t.Errorf("a page from before the start is answered %v", end)
+		}
+		after := watch(1, "s", "a", 0)
+		after.UnfiledAt = w.hub.Now()
+		w.wantEnds(map[*page]End{w.open(after): 0})
+	})
+}
+
+func TestPagesOfWhatIsUnfiledAreLoadedAgainWhenSomethingMayHaveBeenMissed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		read := w.hub.Now()
+		time.Sleep(time.Second)
+		w.hub.RecheckAll()
+		if !w.hub.UnfiledSince(1, read) {
+			t.Error("a page that was away is not told")
+		}
+		if w.hub.UnfiledSince(1, w.hub.Now()) {
+			t.Error("a page that was loaded since is told to load again")
+		}
+	})
+}
+
+func TestTheClockOfPagesIsNeverSetBack(t *testing.T) {
+	t.Parallel()
+	h := New(nil, Options{})
+	h.clock.Store(time.Now().Add(time.Hour).UnixMicro()) // the clock was an hour ahead
+	h.RecheckAll()
+	read := h.Now()
+	if h.UnfiledSince(1, read) {
+		t.Error("a page that is loaded now is older than the last of what may have been missed")
+	}
+	h.Unfiled(1)
+	if after := h.Now(); !h.UnfiledSince(1, read) || h.UnfiledSince(1, after) {
+		t.Error("a deletion is not told to the pages before it, and to no other")
+	}
+}
+
+func TestNoFinishedDeletionIsForgotten(t *testing.T) {
+	t.Parallel()
+	inWorld(t, Options{}, func(w *world) {
+		const owners = maxRemembered + 2
+		read := make([]time.Time, owners)
+		for owner := range read {
+			read[owner] = w.hub.Now()
+			w.hub.Unfiled(int64(owner))
+			time.Sleep(time.Millisecond)
+		}
+		for owner, at := range read {
+			if !w.hub.UnfiledSince(int64(owner), at) {
+				t.Errorf("a page of owner %d that was read before is not told", owner)
+			}
+			if later := at.Add(time.Millisecond); owner > 1 && w.hub.UnfiledSince(int64(owner), later) {
+				t.Errorf("a page of owner %d that was read since is told to load again", owner)
+			}
+		}
+		if n := len(w.hub.unfiled); n > maxRemembered {
+			t.Errorf("%d owners are remembered", n)
+		}
+		if w.hub.UnfiledSince(owners, read[2]) {
+			t.Error("more pages are loaded again than has to be")
+		}
+	})
+}

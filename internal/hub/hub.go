@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -89,6 +90,7 @@ type Hub struct {
 
 	recheckNow chan struct{} // one slot: sessions and tokens are to be looked up
 	streamless chan struct{} // closed when the hub is, and all streams have ended
+	clock      atomic.Int64  // what Now said last, in microseconds
 
 	mu       sync.Mutex
 	closed   bool
@@ -100,14 +102,16 @@ type Hub struct {
 	programs map[string]int    // the streams of each token
 	evicted  map[tabKey]eviction
 	ended    map[string]ending   // sessions, tokens and conversations that were closed a moment ago
-	unfiled  map[int64]time.Time // when entries of each owner last left a conversation
 	dirty    []*feed             // waiting to be read, each at most once
+	unfiled  map[int64]time.Time // when entries of each owner last left a conversation
+	// unfiledKnown is since when unfiled lacks none.
+	unfiledKnown time.Time
 }
 
 // New returns a hub that reads from src. It does nothing until Run.
 func New(src Source, o Options) *Hub {
 	o = o.withDefaults()
-	return &Hub{
+	h := &Hub{
 		src: src, o: o, log: o.Log,
 		wake:    make(chan struct{}, 1),
 		readers: make(chan struct{}, o.Readers),
@@ -122,6 +126,8 @@ func New(src Source, o Options) *Hub {
 		ended:      map[string]ending{},
 		unfiled:    map[int64]time.Time{},
 	}
+	h.unfiledKnown = h.Now()
+	return h
 }
 
 // Hint says that the owner has news. It never blocks, and costs a look into a map when nobody watches the owner.

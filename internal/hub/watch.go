@@ -11,7 +11,7 @@ type Watch struct {
 	Owner int64 // whose feed; another user's for a conversation of the team
 	// Conversation is empty for all of the owner's feed.
 	Conversation string
-	// UnfiledAt is when a page was read that shows only what belongs to no conversation; zero: another page.
+	// UnfiledAt is when, by [Hub.Now], a page was read that shows only what belongs to no conversation; zero: another page.
 	UnfiledAt time.Time
 	// Entry is empty for all of them; else the tab shows one entry alone.
 	Entry string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/worklogdev/worklog/internal/apptest"
 	"github.com/worklogdev/worklog/worklog"
 )
 
@@ -114,5 +115,24 @@ func TestBrowserUnfiledPageShowsWhatADeletedConversationLeaves(t *testing.T) {
 		p.wait("its entries are there", "document.querySelectorAll('#log-list > li').length === 5")
 		p.equalsFresh()
 	}
+	b.state("live")
+}
+
+func TestBrowserUnfiledPageShowsWhatADeletionLeftBeforeARestart(t *testing.T) {
+	t.Parallel()
+	s := newOwnSite(t)
+	s.write(numbered("c", 0, 3)...)
+	s.write(worklog.Draft{Title: "unfiled"})
+	b := s.open(s.proxy.url, "/unfiled")
+	s.proxy.set(refuse)
+	if err := s.client.DeleteConversation(t.Context(), strings.TrimPrefix(s.conversation("c"), "/conversations/")); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Eventually(t, "the deletion is finished", func() bool { return len(s.fresh("/unfiled")) == 5 })
+	s.Stop()
+	s.Restart()
+	s.proxy.set(pass)
+	b.wait("its entries are there", "document.querySelectorAll('#log-list > li').length === 5")
+	b.equalsFresh()
 	b.state("live")
 }
