@@ -116,7 +116,8 @@
     const own = about?.dataset.state;
     const all = own ? [own] : [...$$('.threads a[data-state]')].filter((a) => now - Date.parse(a.querySelector('time')?.dateTime) < day).map((a) => a.dataset.state);
     const most = states.find((state) => all.includes(state));
-    const title = (tabWords[most] ?? '') + (document.body.dataset.title ?? 'Worklog');
+    const name = document.getElementById('log-title')?.dataset.title ?? document.body.dataset.title ?? 'Worklog';
+    const title = (tabWords[most] ?? '') + name;
     if (document.title !== title) document.title = title;
   }
 
@@ -308,6 +309,19 @@
   document.addEventListener('worklog:clock', (event) => {
     const offset = Date.now() - Date.parse(event.detail);
     if (!isNaN(offset)) ahead = offset;
+  });
+
+  // A conversation's title comes with its totals. One that is the same stays, for it may be selected; another one may have
+  // more lines, and moves no row.
+  document.addEventListener('htmx:oobBeforeSwap', (event) => {
+    const { target, fragment } = event.detail;
+    if (target.id !== 'log-title') return;
+    event.detail.shouldSwap = false;
+    const fresh = fragment.querySelector('#log-title');
+    if (fresh.dataset.title === target.dataset.title) return;
+    globalThis.worklogRows.keepPlace(() => target.replaceChildren(...fresh.childNodes));
+    target.dataset.title = fresh.dataset.title;
+    tellStates();
   });
 
   // The page of one entry shows all of it. Its row comes with the stream; when it has changed, the rest is fetched.

@@ -327,7 +327,7 @@
     list.dataset.cursor = fresh.dataset.cursor;
     list.dataset.epoch = fresh.dataset.epoch;
     cursor = BigInt(fresh.dataset.cursor);
-    for (const id of ['older', 'log-facts', 'entry-title', 'entry-whole']) {
+    for (const id of ['older', 'log-title', 'log-facts', 'entry-title', 'entry-whole']) {
       const part = page.getElementById(id);
       if (part) document.getElementById(id)?.replaceWith(part);
       if (part) htmx.process(part);

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,21 @@ func TestPollingOfAConversationBringsHowItStands(t *testing.T) {
 		if got := texts(doc, "#log-facts[hx-swap-oob]"); len(got) != 1 || !strings.Contains(got[0], "3 steps") || attr(doc, "#log-facts", "data-state") != "running" {
 			t.Errorf("%s: the facts are %q, state %q", query, got, attr(doc, "#log-facts", "data-state"))
 		}
+	}
+}
+
+func TestPollingOfAConversationBringsItsTitle(t *testing.T) {
+	t.Parallel()
+	x := newSite(t)
+	x.write(numbered(1, "c")...)
+	path := "/conversations/" + x.conversation("c")
+	x.write(worklog.Draft{Title: "prompt", Conversation: "c", ConversationTitle: "Mend the build"})
+	asked, loaded := x.poll(path+"/changes?after=1"), x.see(path)
+	if got := texts(asked, "h1#log-title[hx-swap-oob]"); !slices.Equal(got, []string{"Mend the build"}) {
+		t.Errorf("the title is %q", got)
+	}
+	if got, want := attr(asked, "#log-title", "data-title"), attr(loaded, "body", "data-title"); got != want || attr(loaded, "#log-title", "data-title") != want {
+		t.Errorf("the tab's is %q, want %q", got, want)
 	}
 }
 

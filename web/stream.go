@@ -174,6 +174,7 @@ type pageStream struct {
 	requestID string
 	flushed   time.Time // the last frames
 	told      time.Time // the last totals of the conversation
+	title     string    // of the conversation, as it was told last
 	threads   string    // the list of conversations as the page has it; empty: as it was rendered
 	list      bool      // it is the page of all conversations
 }

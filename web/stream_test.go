@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/config"
 	"github.com/worklogdev/worklog/internal/hub"
@@ -389,6 +391,35 @@ func TestConversationPageHearsItsTotals(t *testing.T) {
 	l.want("log")
 	if e := l.want("stats"); e.id != "" || !strings.Contains(e.data, `id="log-facts"`) || !strings.Contains(e.data, "2 steps") || !strings.Contains(e.data, "1 running") {
 		t.Errorf("%+v", e)
+	}
+}
+
+func fragmentOf(t *testing.T, text string) *html.Node {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestConversationPageHearsItsTitleWhenThatIsAnotherOne(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(numbered(1, "c")...)
+	l := x.listen("/conversations/" + x.conversation("c") + "/stream?after=1")
+	l.want("hello")
+	x.news(worklog.Draft{Title: "prompt", Conversation: "c", ConversationTitle: "Mend <the> \"build\""})
+	l.want("log")
+	doc := fragmentOf(t, l.want("stats").data)
+	if title := texts(doc, "#log-title[hx-swap-oob]"); !slices.Equal(title, []string{`Mend <the> "build"`}) || attr(doc, "#log-title", "data-title") != title[0]+" · Worklog" {
+		t.Errorf("the title is %q, the tab's %q", title, attr(doc, "#log-title", "data-title"))
+	}
+	l.want("threads")
+	x.news(worklog.Draft{Title: "step", Conversation: "c"})
+	l.want("log")
+	if doc = fragmentOf(t, l.want("stats").data); texts(doc, "#log-title") != nil || texts(doc, "#log-facts") == nil {
+		t.Error("the title is told again, or the facts are not")
 	}
 }
 

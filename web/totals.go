@@ -34,7 +34,7 @@ func (st *pageStream) Settled(ctx context.Context, since time.Time) (done bool, 
 	return st.tellThreads(since)
 }
 
-// tellFacts tells a conversation's page its new totals.
+// tellFacts tells a conversation's page its new totals, and its title unless that is the one it was told last.
 func (st *pageStream) tellFacts(ctx context.Context, since time.Time) (done bool, err error) {
 	if st.q.Conversation == "" || !st.flushed.After(st.told) {
 		return true, nil
@@ -44,8 +44,10 @@ func (st *pageStream) tellFacts(ctx context.Context, since time.Time) (done bool
 		return ready, nil
 	}
 	st.told = since
+	titled := conv.DisplayTitle() != st.title
+	st.title = conv.DisplayTitle()
 	var b bytes.Buffer
-	if err := view.FactsUpdate(conversationOf(conv, st.user, st.s.now())).Render(ctx, &b); err != nil {
+	if err := view.FactsUpdate(conversationOf(conv, st.user, st.s.now()), titled).Render(ctx, &b); err != nil {
 		return true, nil
 	}
 	return true, st.Send(sse.Event{Name: "stats", Data: b.String(), NoID: true})

@@ -28,6 +28,52 @@ func TestBrowserShowsAnEntryWhileItIsWritten(t *testing.T) {
 	conversation.wait("the totals follow", "document.getElementById('log-facts').textContent.includes('4 steps')")
 }
 
+// titled waits until page and tab are called that.
+func (b *tab) titled(title string) {
+	b.t.Helper()
+	b.wait("the page has its title", fmt.Sprintf("document.querySelector('h1').textContent.trim() === %q && document.title.endsWith(%q)", title, title+" · Worklog"))
+}
+
+func TestBrowserShowsATitleThatComesLater(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 60)...)
+	b := s.open(s.URL, s.conversation("c"))
+	asks := s.load(b.ctxOfAnotherTab(), s.proxy.url, s.conversation("c"))
+	s.proxy.set(swallow)
+	asks.do("dispatchEvent(new Event('online'))")
+	asks.state("polling")
+	b.do(`document.querySelector('.menu').open = true; const title = document.querySelector('.rename input'); title.value = 'half'; title.focus(); scrollTo(0, 500);
+		window.at = document.querySelectorAll('#log-list > li')[30].getBoundingClientRect().top`)
+	asks.titled("c")
+	long := strings.Repeat("a title of more than one line ", 12) + "<b>end</b>"
+	s.write(worklog.Draft{Title: "prompt", Conversation: "c", ConversationTitle: long})
+	for _, p := range []*tab{b, asks} {
+		p.titled(long)
+	}
+	b.wait("who renames it goes on", "document.activeElement.value === 'half' && document.querySelector('.menu').open")
+	b.wait("nobody is moved", "Math.abs(document.querySelectorAll('#log-list > li')[30].getBoundingClientRect().top - window.at) < 1")
+	b.do("window.heading = document.querySelector('h1').firstChild")
+	s.write(numbered("c", 60, 1)...)
+	b.wait("the totals follow", "document.getElementById('log-facts').textContent.includes('62 steps')")
+	b.wait("a title that is the same stays", "document.querySelector('h1').firstChild === window.heading")
+}
+
+func TestBrowserTakesATitleAfterAGap(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 3)...)
+	b := s.open(s.proxy.url, s.conversation("c"))
+	s.proxy.set(refuse)
+	s.write(worklog.Draft{Title: "prompt", Conversation: "c", ConversationTitle: "Mend the build"})
+	for i := range 4 {
+		s.write(numbered("c", 100*i, 100)...)
+	}
+	s.proxy.set(pass)
+	b.equalsFresh()
+	b.titled("Mend the build")
+}
+
 func TestBrowserCompletesARunningStepInPlace(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -25,14 +25,14 @@ func (s Shell) scripts() []string {
 
 // tabTitle begins with what is most pressing: it is read in a row of narrow tabs.
 func tabTitle(s Shell) string {
-	return tabWord(pressing(s)) + plainTitle(s)
+	return tabWord(pressing(s)) + plainTitle(s.Title)
 }
 
-func plainTitle(s Shell) string {
-	if s.Title == "" {
+func plainTitle(title string) string {
+	if title == "" {
 		return "Worklog"
 	}
-	return Line(s.Title) + " · Worklog"
+	return Line(title) + " · Worklog"
 }
 
 // within reports whether the page at path belongs under the link to section.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // Update is a row as live pages receive it. A row that is gone does not match the page's filter any more.
@@ -26,6 +28,9 @@ type Poll struct {
 	Updates []Update
 	Facts   *Conversation // of the conversation that the page shows; nil: it shows none, or has no other ones
 }
+
+// outOfBand has htmx put an element in place of the one with its id.
+func outOfBand() templ.Attributes { return templ.Attributes{"hx-swap-oob": "true"} }
 
 // url is the next question.
 func (p Poll) url() string {

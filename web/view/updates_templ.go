@@ -178,7 +178,7 @@ func Poller(p Poll) templ.Component {
 			}
 		}
 		if p.Facts != nil {
-			templ_7745c5c3_Err = FactsUpdate(*p.Facts).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = FactsUpdate(*p.Facts, true).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
