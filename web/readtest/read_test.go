@@ -132,7 +132,7 @@ func TestBrowserNeedsNoScriptToRead(t *testing.T) {
 	r.script(false)
 	r.open(r.conversation())
 	r.expect("[...document.querySelectorAll('#log-list .title')].at(-1).textContent.trim()", "step 120")
-	r.expect("/^\\d+ \\w+ \\d{4} \\d\\d:\\d\\d$/.test(document.querySelector('.at time').textContent)", "true")
+	r.expect("/^\\d+ \\w+ \\d{4} \\d\\d:\\d\\d UTC$/.test(document.querySelector('.at time').textContent)", "true")
 	r.do("document.querySelector('#log-list summary').click()")
 	r.expect("document.querySelector('#log-list pre').checkVisibility()", "true")
 	r.expect("document.getElementById('log-empty').checkVisibility()", "false")

@@ -142,7 +142,7 @@ func count(n int64, noun string) string {
 func machine(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // clock is t for a reader whose browser runs no script: app.js makes it local and relative.
-func clock(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
+func clock(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") + " UTC" }
 
 // hour is the time of day of t.
 func hour(t time.Time) string { return t.UTC().Format("15:04") }

@@ -41,7 +41,7 @@ func TestARowCarriesWhatTheLivePageNeeds(t *testing.T) {
 	if got := doc.attr("time", "datetime"); got != "2026-11-22T14:02:00.000Z" {
 		t.Errorf("datetime = %q", got)
 	}
-	if got := doc.text("time"); got != "22 Nov 2026 14:02" {
+	if got := doc.text("time"); got != "22 Nov 2026 14:02 UTC" {
 		t.Errorf("without script the time reads %q", got)
 	}
 }
