@@ -355,7 +355,7 @@ func filters(f Feed) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = chip(f, "All", Filter{Status: f.Filter.Status, Text: f.Filter.Text}, f.Filter.Type == "").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = chip(f, "All", Filter{Text: f.Filter.Text}, f.Filter.Type == "" && f.Filter.Status == "").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

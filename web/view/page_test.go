@@ -107,6 +107,9 @@ func TestChipsKeepTheRestOfTheFilter(t *testing.T) {
 	if got := doc.text(".chip[aria-current]"); got != "Tools" {
 		t.Errorf("the chip that is on is %q", got)
 	}
+	if got := activity(t, view.Feed{Path: "/", Filter: view.Filter{Status: worklog.StatusError}}).text(".chip[aria-current]"); got != "Failed" {
+		t.Errorf("with failed steps alone the chip that is on is %q", got)
+	}
 	doc.one("#filters input[type=hidden][name=type][value=tool_call]")
 	doc.one("#filters input[name=q][value=x]")
 	if n, want := len(doc.all(".chip")), 1+len(worklog.Types())+len(worklog.Statuses()); n != want {
