@@ -321,6 +321,7 @@
     if (fresh.dataset.title === target.dataset.title) return;
     globalThis.worklogRows.keepPlace(() => target.replaceChildren(...fresh.childNodes));
     target.dataset.title = fresh.dataset.title;
+    target.title = fresh.title;
     tellStates();
   });
 
