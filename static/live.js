@@ -10,6 +10,9 @@
 (() => {
   'use strict';
 
+  // Whatever a page asks says whose page it is: another user may have signed in in this browser since.
+  document.addEventListener('htmx:configRequest', (event) => { event.detail.headers['Worklog-User'] = document.body.dataset.user ?? ''; });
+
   const list = document.getElementById('log-list') ?? document.getElementById('board');
   const rows = globalThis.worklogRows;
   const first = document.getElementById('live');
@@ -117,6 +120,7 @@
     u.searchParams.set('after', cursor);
     u.searchParams.set('tab', `${tab}.${generation}`);
     u.searchParams.set('epoch', list.dataset.epoch);
+    u.searchParams.set('user', document.body.dataset.user);
     const s = new EventSource(u);
     // The extension would answer every drop with an error in the console, and a refusal with tries for ever, without a
     // cursor and from elements that are long gone. connect does that better.
@@ -211,9 +215,10 @@
   });
 
   document.addEventListener('htmx:responseError', (event) => {
-    if (event.target.id !== 'live') return;
-    if (event.detail.xhr.status === 401) leave('signed-out');
-    else if (event.detail.xhr.status === 404) leave('gone');
+    const { status } = event.detail.xhr;
+    if (status === 401 && (!over || over === 'evicted')) leave('signed-out'); // whatever of the page asked
+    else if (event.target.id !== 'live') return;
+    else if (status === 404) leave('gone');
     else show('reconnecting');
   });
   document.addEventListener('htmx:sendError', (event) => {
@@ -313,8 +318,8 @@
   }
 
   async function fetchFeed() {
-    const answer = await fetch(location.pathname + location.search, { headers: { Accept: 'text/html' }, cache: 'no-store', signal: AbortSignal.timeout(30000) });
-    if (answer.redirected) return leave('signed-out');
+    const answer = await fetch(location.pathname + location.search, { headers: { Accept: 'text/html', 'Worklog-User': document.body.dataset.user }, cache: 'no-store', signal: AbortSignal.timeout(30000) });
+    if (answer.redirected || answer.status === 401) return leave('signed-out');
     if (answer.status === 404) return leave('gone');
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');

@@ -72,8 +72,8 @@
 
   async function fetchLists() {
     const before = told;
-    const answer = await fetch(`/conversations/changes${onList ? location.search : ''}`, { headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(patience) });
-    if (answer.redirected) return; // to the login
+    const answer = await fetch(`/conversations/changes${onList ? location.search : ''}`, { headers: { Accept: 'text/html', 'Worklog-User': document.body.dataset.user }, signal: AbortSignal.timeout(patience) });
+    if (answer.redirected || answer.status === 401) return; // nobody is signed in, or another user
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const fresh = parse(await answer.text());
     if (told === before) bring('#threads', fresh.getElementById('threads'));

@@ -20,7 +20,8 @@ import (
 
 // handleError is the only place that answers a request with an error: problem+json for programs, a page for people,
 // the way to the login for an anonymous visitor of a page, and for a page's stream an answer it understands. Who offers a
-// token that is refused is not sent to the login: it would send a user with a session back, and so on for ever.
+// token that is refused is not sent to the login, nor is the page of another user: it would send a user with a session back,
+// and so on for ever.
 func (s *Server) handleError(err error, c echo.Context) {
 	e := problem.From(fromEcho(err))
 	s.logFailure(c, e, err)
@@ -35,7 +36,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 		problem.WriteStatus(c.Response(), req, e)
 	case isMachine(req.URL.Path) || wantsJSON(req):
 		problem.Write(c.Response(), req, e)
-	case e.Code == worklog.CodeUnauthorized && isPageVisit(req) && !offersToken(c):
+	case e.Code == worklog.CodeUnauthorized && isPageVisit(req) && !offersToken(c) && !errors.Is(err, errAnothersPage):
 		_ = c.Redirect(http.StatusSeeOther, loginURL(req)) // only fails for a status that is no redirect
 	default:
 		s.errorPage(c, e)

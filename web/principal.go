@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,24 @@ func (s *Server) principal(c echo.Context) (*account.Principal, *account.Session
 	}
 	return &account.Principal{User: x.User, Session: x.ID, SessionExpires: x.Deadline, SignedInAt: x.SignedInAt}, x, nil
 }
+
+// userHeader names the user that a page was rendered for, in what its scripts ask.
+const userHeader = "Worklog-User"
+
+// checkPage refuses what a page asks that was rendered for another user than the one who is signed in here now: it would
+// show what belongs to the one under the name of the other. Whoever does not say whose page it is is not refused.
+func checkPage(c echo.Context, user int64) error {
+	of := c.Request().Header.Get(userHeader)
+	if of == "" && isBrowserStream(c.Path()) { // which no browser gives a header
+		of = c.QueryParam("user")
+	}
+	if of == "" || of == strconv.FormatInt(user, 10) {
+		return nil
+	}
+	return errAnothersPage
+}
+
+var errAnothersPage = worklog.Errorf(worklog.CodeUnauthorized, "this page belongs to a user who is not signed in here any more; load it again")
 
 // tokenOf returns what the request offers as a token: the Authorization header, or the path of the doors for exporters
 // that can set no header. Another scheme, say a proxy's own Basic, is not meant for us.

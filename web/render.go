@@ -57,7 +57,7 @@ func (s *Server) shell(c echo.Context, title string) view.Shell {
 		Now: s.now().UTC(), Asset: static.URL,
 	}
 	if p := account.PrincipalFrom(c.Request().Context()); p != nil {
-		sh.Email, sh.Admin = p.User.Email, p.User.Admin
+		sh.Email, sh.User, sh.Admin = p.User.Email, p.User.ID, p.User.Admin
 	}
 	return sh
 }

@@ -142,6 +142,11 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		if session != nil {
+			if err := checkPage(c, p.User.ID); err != nil {
+				return err
+			}
+		}
 		if err := r.Policy.Allow(p, s.now()); err != nil {
 			if s.onlyNeedsPassword(r.Policy, p) {
 				return c.Redirect(http.StatusSeeOther, confirmURL(c.Request()))

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -131,5 +132,59 @@ func TestStreamsOfStrangersEndInWords(t *testing.T) {
 		for _, site := range []string{"cross-site", "same-site"} {
 			g.want(path+" "+site, b.get(path, "Sec-Fetch-Site", site), http.StatusForbidden)
 		}
+	}
+}
+
+// A page stays open while somebody else signs in in the same browser. What it asks then must not be answered with what
+// belongs to the other.
+func TestPageOfAnotherUserIsToldThatItsUserIsSignedOut(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	grace := &liveSite{x.as("grace@example.org"), x.hub, x.http}
+	grace.write(numbered(feedLimit+2, "hers")...)
+	hers, ada := grace.conversation("hers"), fmt.Sprint(x.user.ID)
+	for _, path := range []string{
+		"/stream?after=1", "/unfiled/stream?after=1", "/conversations/all/stream", "/conversations/" + hers + "/stream?after=1", "/admin/stream", "/settings/connect/codex/stream",
+	} {
+		sep := "?"
+		if strings.Contains(path, sep) {
+			sep = "&"
+		}
+		l := grace.listen(path + sep + "user=" + ada)
+		if e := l.next(); l.res.StatusCode != http.StatusOK || e != (event{name: "bye", data: "signed-out"}) {
+			t.Errorf("%s: %d %+v", path, l.res.StatusCode, e)
+		}
+		l.ended()
+	}
+	for _, path := range []string{
+		"/changes?after=1", "/unfiled/changes?after=1", "/conversations/all/changes", "/conversations/" + hers + "/changes?after=1", "/conversations/changes", "/", "/?before=50", "/admin/changes",
+	} {
+		for _, of := range []string{ada, "x"} {
+			if w := grace.ask(http.MethodGet, path, nil, "Worklog-User", of); w.Code != http.StatusUnauthorized || strings.Contains(w.Body.String(), "step 0") {
+				t.Errorf("%s of the page of %s: %d %s", path, of, w.Code, w.Body)
+			}
+		}
+	}
+	if n := x.hub.Stats().Opened; n != 0 {
+		t.Errorf("%d tabs were opened", n)
+	}
+}
+
+func TestPageSaysWhoseItIsInWhateverItAsks(t *testing.T) {
+	t.Parallel()
+	x := newLiveSite(t)
+	x.write(numbered(feedLimit+2, "c")...)
+	doc, ada := x.see("/"), fmt.Sprint(x.user.ID)
+	if got := attr(doc, "body", "data-user"); got != ada {
+		t.Errorf("the page is of %q", got)
+	}
+	x.listen("/stream?after=1&user=" + ada).want("hello")
+	for _, path := range []string{"/changes?after=1", "/?before=50", "/conversations/changes"} {
+		if w := x.ask(http.MethodGet, path, nil, "Worklog-User", ada); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	if login := x.ask(http.MethodGet, "/login", nil, "Cookie", ""); strings.Contains(login.Body.String(), "data-user") {
+		t.Error("a page of nobody is somebody's")
 	}
 }

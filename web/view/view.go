@@ -17,6 +17,7 @@ type Shell struct {
 	Title   string // of the browser tab; "Worklog" is added
 	Path    string // of this page with its query; where the theme switch returns to
 	Email   string // of the user who is signed in; empty: nobody is
+	User    int64  // its id, which whatever the page asks later comes with
 	Admin   bool
 	Demo    bool          // shows the banner that says so
 	Theme   string        // "light", "dark", or empty for the system's
