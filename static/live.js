@@ -35,6 +35,7 @@
   let source = null; // the EventSource in use
   let over = ''; // why the page does not follow any more; 'evicted' can be resumed
   let waiting = false; // for the reader's word to load the page again
+  let unfinished = null; // loads the page again, without which it can not follow
   let silences = 0;
   let failures = 0;
   let heard = Date.now(); // the last event of any kind
@@ -109,6 +110,10 @@
 
   function connect() {
     if (over || waiting) return;
+    if (unfinished) {
+      unfinished();
+      return;
+    }
     disconnect();
     heard = Date.now();
     replaceLive(template.cloneNode());
@@ -137,7 +142,7 @@
     on('stats', () => {});
     on('board', () => {});
     on('threads', (event) => tell('threads', event.data));
-    on('reset', () => { disconnect(); reload(false); });
+    on('reset', fellBehind);
     on('bye', (event) => leave(event.data));
     s.addEventListener('error', () => {
       if (s === source) failed(s.readyState);
@@ -204,12 +209,11 @@
     const poller = event.target;
     if (poller.id !== 'live' || !('cursor' in poller.dataset)) return;
     heard = Date.now();
-    if (badge?.dataset.state !== 'polling') show('polling');
     if ('reset' in poller.dataset) {
-      disconnect();
-      reload(false);
+      fellBehind();
       return;
     }
+    if (badge?.dataset.state !== 'polling') show('polling');
     if (BigInt(poller.dataset.cursor) > cursor) tell('news');
     advance(poller.dataset.cursor);
   });
@@ -225,13 +229,24 @@
     if (event.target.id === 'live') show('reconnecting');
   });
 
-  function leave(reason) {
-    over = reason;
+  // Nothing comes until the page connects again: a poller that stayed would ask on.
+  function stop() {
     disconnect();
     const stopped = document.createElement('div');
     stopped.id = 'live';
     stopped.hidden = true;
     document.getElementById('live').replaceWith(stopped);
+  }
+
+  // Told one by one, the changes would leave a hole.
+  function fellBehind() {
+    stop();
+    reload(false);
+  }
+
+  function leave(reason) {
+    over = reason;
+    stop();
     const here = encodeURIComponent(location.pathname + location.search);
     switch (reason) {
       case 'evicted':
@@ -293,19 +308,21 @@
   async function reload(agreed) {
     rows.outdated();
     if (mustAsk(agreed) || reloading) return;
+    unfinished = () => reload(agreed);
     reloading = true;
-    disconnect();
+    stop();
     trouble();
     try {
       const page = await fetchFeed();
       if (page && !mustAsk(agreed)) {
         take(page);
+        unfinished = null;
         failures = 0;
         connect();
       }
     } catch {
       const pause = Math.min(maxPause, 1000 * 2 ** failures++);
-      retryTimer = setTimeout(() => reload(agreed), pause * (0.75 + Math.random() / 2));
+      retryTimer = setTimeout(connect, pause * (0.75 + Math.random() / 2));
     } finally {
       reloading = false;
     }

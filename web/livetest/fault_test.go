@@ -251,3 +251,57 @@ func TestBrowserPageEqualsAFreshOneAfterAnySchedule(t *testing.T) {
 		p.equalsFresh()
 	}
 }
+
+// A page that asks is told that it is too far behind while its reader is elsewhere: asking on would put new rows above a
+// hole.
+func TestBrowserPollingPageThatIsFarBehindAsksNothingUntilItsReaderAgrees(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 100)...)
+	b := s.open(s.proxy.url, "/")
+	s.proxy.set(swallow)
+	b.do("dispatchEvent(new Event('online'))")
+	b.state("polling")
+	b.do("scrollTo(0, 800)")
+	s.proxy.set(refuse)
+	for i := range 4 {
+		s.write(numbered("c", 100+100*i, 100)...)
+	}
+	s.proxy.set(swallow)
+	b.pill("↑ Newer entries")
+	b.state("paused")
+	b.wait("nothing asks", "!document.getElementById('live').matches('[hx-get], [sse-connect]')")
+	s.write(numbered("c", 500, 2)...)
+	s.proxy.set(pass)
+	b.do("dispatchEvent(new Event('online'))")
+	b.state("paused")
+	b.wait("nothing asks", "!document.getElementById('live').matches('[hx-get], [sse-connect]')")
+	if newest := b.rows()[0].Title; newest != "step 99" {
+		t.Errorf("above what the page had is %s", newest)
+	}
+	b.do("document.getElementById('new-pill').click()")
+	b.state("live")
+	b.equalsFresh()
+}
+
+// Rows that were only counted are before the cursor already: a stream alone never brings them.
+func TestBrowserLoadsThePageAgainWhateverComesBetween(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 100)...)
+	b := s.open(s.proxy.url, "/")
+	b.do("scrollTo(0, 800)")
+	for i := range 6 {
+		s.write(numbered("c", 100+100*i, 100)...)
+		b.pill(fmt.Sprintf("↑ %d new", 100+100*i))
+	}
+	s.proxy.set(refuse)
+	b.do(`window.refused = 0; const real = fetch;
+		window.fetch = (...what) => real(...what).then((answer) => { refused += answer.status === 503; return answer; });`)
+	b.do("document.getElementById('new-pill').click()")
+	b.wait("it can not be loaded", "refused > 0")
+	s.proxy.set(pass)
+	b.do("dispatchEvent(new Event('online'))")
+	b.state("live")
+	b.equalsFresh()
+}
