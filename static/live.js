@@ -19,11 +19,16 @@
   if (!list || !rows || !first?.hasAttribute('sse-connect')) return;
 
   const helloWait = 8000; // a proxy may let the headers through and hold back the rest: only "hello" proves a stream
-  const silencesAllowed = 2; // streams without a hello in a row, before the page asks instead
-  const streamAgain = 5 * 60 * 1000; // how long it asks, before it tries to stream again
+  const silencesAllowed = 2; // streams that say nothing, in a row, before the page asks instead
+  const endsAllowed = 4; // and streams that are refused or end before they say anything
+  const streamSoon = 5000; // how long it asks, before it tries to stream again: twice as long each time
+  const streamLater = 5 * 60 * 1000; // and at most
+  const longestRetry = 8000; // after which the server lets the browser come back by itself
+  const longestBusy = 30000; // and when it is busy
   const quietLimit = 50 * 1000; // the server pings every 20 s
   const patience = 3000; // a drop that is mended sooner is not worth a word
   const maxPause = 10000; // between tries that the server refused
+  const maxPauseAway = 2000; // and where nobody answers: as browsers do
 
   const template = first.cloneNode();
   const streamURL = template.getAttribute('sse-connect');
@@ -36,7 +41,9 @@
   let over = ''; // why the page does not follow any more; 'evicted' can be resumed
   let waiting = false; // for the reader's word to load the page again
   let unfinished = null; // loads the page again, without which it can not follow
+  let begun = ''; // the first event of the connection; none: nothing says that streams come through
   let silences = 0;
+  let ends = 0;
   let failures = 0;
   let heard = Date.now(); // the last event of any kind
   let helloTimer, troubleTimer, retryTimer, streamTimer;
@@ -131,9 +138,11 @@
     // cursor and from elements that are long gone. connect does that better.
     Object.defineProperty(s, 'onerror', { value: null, writable: true });
     source = s;
+    begun = '';
     const on = (name, act) => s.addEventListener(name, (event) => {
       if (s !== source) return;
       heard = Date.now();
+      begun ||= name;
       act(event);
     });
     on('hello', (event) => { advance(event.lastEventId); greeted(JSON.parse(event.data)); });
@@ -163,7 +172,7 @@
   function greeted(hello) {
     tell('clock', hello.now);
     clearTimeout(helloTimer);
-    silences = failures = 0;
+    silences = ends = failures = 0;
     show('live');
     const shown = document.body.dataset.version;
     if (hello.version && shown && hello.version !== shown) note('Worklog has been updated.', button('Reload the page', () => location.reload()));
@@ -173,9 +182,19 @@
   function failed(state) {
     clearTimeout(helloTimer);
     trouble();
-    if (state !== EventSource.CLOSED) return;
-    const pause = Math.min(maxPause, 500 * 2 ** failures++);
+    if (!begun && ++ends >= endsAllowed) {
+      poll(Math.min(streamLater, streamSoon * 2 ** (ends - endsAllowed)));
+      return;
+    }
+    const wait = helloWait + (begun && begun !== 'hello' ? longestBusy : longestRetry);
+    begun = '';
+    if (state === EventSource.CLOSED) connectSoon(maxPause);
+    else helloTimer = setTimeout(silent, wait);
+  }
+
+  function connectSoon(most) {
     disconnect();
+    const pause = Math.min(most, 500 * 2 ** failures++);
     retryTimer = setTimeout(connect, pause * (0.75 + Math.random() / 2));
   }
 
@@ -183,11 +202,11 @@
   function silent() {
     trouble();
     if (++silences < silencesAllowed) connect();
-    else poll();
+    else poll(streamLater);
   }
 
   // The answer brings the next question with it, and with it the pause before it.
-  function poll() {
+  function poll(pause) {
     disconnect();
     const url = new URL(streamURL, location.href);
     url.pathname = url.pathname.replace(/stream$/, 'changes');
@@ -200,20 +219,28 @@
     poller.setAttribute('hx-trigger', 'load, every 15s');
     poller.setAttribute('hx-swap', 'outerHTML');
     replaceLive(poller);
-    show('polling', 'something on the way holds back the stream');
     silences = silencesAllowed - 1; // the next stream has one chance
-    streamTimer = setTimeout(connect, streamAgain);
+    ends = Math.max(ends, endsAllowed - 1);
+    streamTimer = setTimeout(connect, pause);
+  }
+
+  // Not only streams fail, the server is away: they are what is tried again, as soon as it may be back.
+  function unanswered(most) {
+    show('reconnecting');
+    ends = endsAllowed - 1;
+    connectSoon(most);
   }
 
   document.addEventListener('htmx:load', (event) => {
     const poller = event.target;
     if (poller.id !== 'live' || !('cursor' in poller.dataset)) return;
     heard = Date.now();
+    failures = 0;
     if ('reset' in poller.dataset) {
       fellBehind();
       return;
     }
-    if (badge?.dataset.state !== 'polling') show('polling');
+    show('polling', badge?.dataset.state === 'polling' ? '' : 'something on the way holds back the stream');
     if (BigInt(poller.dataset.cursor) > cursor) tell('news');
     advance(poller.dataset.cursor);
   });
@@ -223,10 +250,10 @@
     if (status === 401 && (!over || over === 'evicted')) leave('signed-out'); // whatever of the page asked
     else if (event.target.id !== 'live') return;
     else if (status === 404) leave('gone');
-    else show('reconnecting');
+    else unanswered(maxPause);
   });
   document.addEventListener('htmx:sendError', (event) => {
-    if (event.target.id === 'live') show('reconnecting');
+    if (event.target.id === 'live') unanswered(maxPauseAway);
   });
 
   // Nothing comes until the page connects again: a poller that stayed would ask on.

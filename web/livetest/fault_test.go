@@ -252,6 +252,64 @@ func TestBrowserPageEqualsAFreshOneAfterAnySchedule(t *testing.T) {
 	}
 }
 
+func TestBrowserAsksWhenItsStreamsAreRefusedOrEndTooEarly(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]mode{"refused": deny, "ended": hangUp} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.write(numbered("c", 0, 3)...)
+			b := s.open(s.proxy.url, "/")
+			s.proxy.set(m)
+			b.state("polling")
+			s.write(worklog.Draft{Title: "meanwhile"})
+			b.equalsFresh()
+			s.proxy.set(pass)
+			b.do("dispatchEvent(new Event('online'))")
+			b.state("live")
+			s.write(worklog.Draft{Title: "live again"})
+			b.equalsFresh()
+		})
+	}
+}
+
+// A page that asks instead does not go on asking for minutes when it was the whole server that was away.
+func TestBrowserStreamsAgainAsSoonAsItsServerIsBack(t *testing.T) {
+	t.Parallel()
+	s := newOwnSite(t)
+	s.write(numbered("c", 0, 3)...)
+	b := s.open(s.proxy.url, "/")
+	s.proxy.set(swallow)
+	b.do("dispatchEvent(new Event('online'))")
+	b.state("polling")
+	s.proxy.set(refuse)
+	b.state("reconnecting")
+	s.write(worklog.Draft{Title: "meanwhile"})
+	s.proxy.set(pass)
+	b.state("live")
+	b.equalsFresh()
+	s.Stop()
+	b.state("reconnecting")
+	s.Restart()
+	b.state("live")
+	s.write(worklog.Draft{Title: "and on"})
+	b.equalsFresh()
+}
+
+// A stream that is dropped comes back through a proxy that eats it: the browser waits for an answer, and says nothing.
+func TestBrowserAsksWhenADroppedStreamComesBackAndIsEaten(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(numbered("c", 0, 3)...)
+	b := s.open(s.proxy.url, "/")
+	b.do("document.getElementById('live').dataset.first = 'yes'")
+	s.proxy.set(swallow)
+	b.wait("the page tries another stream", "!document.getElementById('live').dataset.first")
+	b.state("polling")
+	s.write(worklog.Draft{Title: "meanwhile"})
+	b.equalsFresh()
+}
+
 // A page that asks is told that it is too far behind while its reader is elsewhere: asking on would put new rows above a
 // hole.
 func TestBrowserPollingPageThatIsFarBehindAsksNothingUntilItsReaderAgrees(t *testing.T) {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // planned is what a browser writes to its console when a stream ends or a server is away: every drop, also the harmless
 // ones, and a failed question of a page that polls.
 func planned() []string {
-	return []string{"ERR_CONNECTION", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY_RESPONSE", "ERR_NETWORK", "ERR_SOCKET", "503", "htmx:responseError", "htmx:sendError"}
+	return []string{"ERR_CONNECTION", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY_RESPONSE", "ERR_NETWORK", "ERR_SOCKET", "503", "htmx:responseError", "htmx:sendError", "htmx:afterRequest"}
 }
 
 // site is a running program with one user, and what stands between it and the browser.
@@ -286,6 +286,8 @@ const (
 	refuse       // answers 503, and cuts what is open
 	swallow      // streams get no answer
 	hold         // streams get their headers, and nothing else
+	deny         // streams are answered 503
+	hangUp       // streams get their headers, and end
 )
 
 // proxy stands between browser and program.
@@ -338,10 +340,15 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 	switch m := mode(p.mode.Load()); {
 	case m == refuse:
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case stream && m == deny:
+		w.WriteHeader(http.StatusServiceUnavailable)
 	case stream && m != pass:
-		if m == hold {
+		if m == hold || m == hangUp {
 			w.Header().Set("Content-Type", "text/event-stream")
 			_ = http.NewResponseController(w).Flush()
+		}
+		if m == hangUp {
+			return
 		}
 		select {
 		case <-r.Context().Done():

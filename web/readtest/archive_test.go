@@ -16,7 +16,7 @@ func TestBrowserShowsWhatLiesInTheArchiveAndSaysWhenItIsLost(t *testing.T) {
 	t.Parallel()
 	at := time.Now().AddDate(0, 0, -40)
 	app := apptest.Start(t) // one of its own: it is swept, harmed and started again
-	r := &reader{t: t, app: app, client: app.Client(), ctx: apptest.Browser(t, "ERR_INCOMPLETE_CHUNKED", "ERR_NETWORK", "htmx:sseError", "ERR_CONNECTION")}
+	r := &reader{t: t, app: app, client: app.Client(), ctx: apptest.Browser(t, "ERR_INCOMPLETE_CHUNKED", "ERR_NETWORK", "htmx:sseError", "ERR_CONNECTION", "htmx:sendError", "htmx:afterRequest")}
 	app.SignIn(r.ctx, apptest.Email)
 	r.write(worklog.Draft{
 		Title: "Bash: make", Tool: "Bash", Type: worklog.TypeToolCall, Details: "the first line\n" + strings.Repeat("another line of output\n", 30),
