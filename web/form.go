@@ -66,19 +66,6 @@ func loginURL(r *http.Request) string {
 	return "/login"
 }
 
-// confirmURL is where the password is checked again before r. A form can not be kept meanwhile, so a POST comes back to
-// the page it was on.
-func confirmURL(r *http.Request) string {
-	next := r.URL.RequestURI()
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		next = "/"
-		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
-			next = safeNext(from.Path)
-		}
-	}
-	return "/settings/confirm?next=" + url.QueryEscape(next)
-}
-
 // parseID reads a user's id.
 func parseID(s string) (int64, bool) {
 	id, err := strconv.ParseInt(s, 10, 64)

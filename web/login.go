@@ -100,49 +100,6 @@ func (s *Server) logout(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/login")
 }
 
-// confirmPage asks for the password again.
-func (s *Server) confirmPage(c echo.Context) error {
-	return s.showConfirm(c, http.StatusOK, safeNext(c.QueryParam("next")), "")
-}
-
-func (s *Server) showConfirm(c echo.Context, status int, next, complaint string) error {
-	sh, err := s.page(c, "Confirm it is you", "")
-	if err != nil {
-		return err
-	}
-	user := account.PrincipalFrom(c.Request().Context()).User
-	return s.render(c, status, view.ConfirmPage(view.Confirm{Shell: sh, Next: next, Error: complaint, HasPassword: user.HasPassword, OneClick: s.oneClick(user)}))
-}
-
-// oneClick reports whether a click stands for the password: of the account that a demo makes for whoever has its link,
-// and that has no password to guess.
-func (s *Server) oneClick(user account.User) bool {
-	return s.demo && !user.HasPassword && user.Email == account.DemoEmail
-}
-
-// confirm checks the password of the user who is signed in and goes on to where it was needed.
-func (s *Server) confirm(c echo.Context) error {
-	form, err := readForm(c)
-	if err != nil {
-		return err
-	}
-	next := safeNext(form.Get("next"))
-	p := account.PrincipalFrom(c.Request().Context())
-	if !s.oneClick(p.User) {
-		_, _, err = s.checkLogin(c, p.User.Email, form.Get("password"))
-	}
-	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
-		return s.showConfirm(c, http.StatusUnauthorized, next, "That is not your password.")
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.confirmSession(c.Request()); err != nil {
-		return err
-	}
-	return c.Redirect(http.StatusSeeOther, next)
-}
-
 // gateShell is the shell of pages before the door: no user, no sidebar, and no path that carries a secret.
 func (s *Server) gateShell(c echo.Context, title string) view.Shell {
 	sh := s.shell(c, title)

@@ -149,7 +149,7 @@ func (s *Server) guard(r api.Route) echo.HandlerFunc {
 		}
 		if err := r.Policy.Allow(p, s.now()); err != nil {
 			if s.onlyNeedsPassword(r.Policy, p) {
-				return c.Redirect(http.StatusSeeOther, confirmURL(c.Request()))
+				return s.askAgain(c, p)
 			}
 			return err
 		}

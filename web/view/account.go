@@ -11,14 +11,21 @@ type Login struct {
 }
 
 // Confirm asks for the password again before something delicate ("/settings/confirm"). Its form posts password and
-// next to the same path. An account without a password has none to give: it needs a fresh link, and in a demo one click.
+// next to the same path, or with them the form that waits. An account without a password has none to give: it needs a
+// fresh link, and in a demo one click.
 type Confirm struct {
 	Shell
 	Next        string
+	Action      string  // of the form that waits; empty: a page does
+	Fields      []Field // that were typed into it
+	Download    bool    // the form brings a file, and this page stays
 	Error       string
 	HasPassword bool
 	OneClick    bool // the demo's own account
 }
+
+// Field is one field of a form and what was typed into it.
+type Field struct{ Name, Value string }
 
 // EnterKind says what a one-time link is for.
 type EnterKind string

@@ -40,6 +40,7 @@ func samples() map[string]templ.Component {
 		"enter-used":      view.EnterPage(view.Enter{Shell: stranger("Used", "/enter/x"), Kind: view.EnterUsed}),
 		"settings":        view.SettingsPage(view.Settings{Shell: shell("Settings", "/settings"), HasPassword: true, MinPassword: 15}),
 		"confirm":         view.ConfirmPage(view.Confirm{Shell: shell("Confirm", "/settings/confirm"), Next: "/settings/tokens/new", HasPassword: true}),
+		"confirm-form":    view.ConfirmPage(view.Confirm{Shell: shell("Confirm", "/settings/confirm"), Next: "/admin/users/7", Action: "/admin/users/7/disable", Fields: []view.Field{{Name: "reason", Value: "left <us>"}}, HasPassword: true}),
 		"tokens":          view.TokensPage(tokens()),
 		"connect":         view.ConnectPage(connecting()),
 		"token-new":       view.NewTokenPage(view.NewToken{Shell: shell("New token", "/settings/tokens/new"), Scopes: scopes(), Form: view.TokenForm{Scopes: []string{"write"}, Expires: "365"}}),

@@ -74,3 +74,5 @@ func systemName(agent string) string {
 	}
 	return ""
 }
+
+const confirmWhy = "What makes credentials or can not be undone is only done for somebody who has just given the password."
