@@ -20,6 +20,7 @@
   const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
   const dayMonthYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
   const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+  const longDayYear = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
   const axis = { hour: new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }), day: dayMonth };
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
@@ -129,7 +130,7 @@
   function dayName(t, now) {
     if (sameDay(t, now)) return 'Today';
     if (sameDay(t, new Date(now - day))) return 'Yesterday';
-    return longDay.format(t);
+    return (t.getFullYear() === now.getFullYear() ? longDay : longDayYear).format(t);
   }
 
   let dressed = ''; // the day on which days were named
@@ -252,7 +253,7 @@
   });
 
   addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') closeMenus();
+    if (event.key === 'Escape') leaveMenu();
     if (!keySwitch?.checked) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.closest('input:not([type=checkbox]), textarea, select, [contenteditable], dialog[open]')) return;
@@ -266,6 +267,13 @@
 
   function closeMenus(except) {
     for (const menu of $$('.menu[open]')) if (menu !== except) menu.open = false;
+  }
+
+  // Closes what is open for the keyboard, which goes on at the menu's button instead of at the top of the page.
+  function leaveMenu() {
+    const within = document.activeElement?.closest('.menu[open]');
+    closeMenus();
+    within?.querySelector('summary').focus();
   }
 
   async function copy(button) {
@@ -348,15 +356,22 @@
     tellStates();
   }
 
-  // Rows above the window must not move the ones in it. Browsers see to that, except at the very top.
+  // Rows above the window must not move the ones in it. Browsers see to that, except at the very top. Who asked by keyboard
+  // goes on at the first row that came, or where the link to still older ones is now: the one with the focus is replaced.
   document.addEventListener('htmx:beforeSwap', (event) => {
     const list = feed();
-    if (!list || event.target !== list || list.dataset.order !== 'asc') return;
-    const anchor = list.firstElementChild;
-    const before = anchor?.getBoundingClientRect().top;
+    if (!list || event.target !== list) return;
+    const ascending = list.dataset.order === 'asc';
+    const edge = ascending ? list.firstElementChild : list.lastElementChild;
+    const before = edge?.getBoundingClientRect().top;
+    const asked = document.activeElement?.closest('#older');
     list.addEventListener('htmx:afterSwap', () => {
       dressRows();
-      if (anchor?.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - before);
+      if (ascending && edge?.isConnected) scrollBy(0, edge.getBoundingClientRect().top - before);
+      if (!asked) return;
+      const first = edge?.isConnected && (ascending ? edge.previousElementSibling : edge.nextElementSibling);
+      if (first) stand(first);
+      else document.querySelector('#older a:not([hidden])')?.focus();
     }, { once: true });
   });
 
@@ -396,6 +411,7 @@
     watch();
     dressRows();
   }
+  document.addEventListener('htmx:load', (event) => tellTimes(event.detail.elt)); // what was asked for comes with the server's times
   document.addEventListener('htmx:oobAfterSwap', (event) => { if (event.target.closest?.('#board')) tellTimes(event.target.closest('section') ?? event.target); });
 
   tellTimes();

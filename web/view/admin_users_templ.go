@@ -69,7 +69,7 @@ func UsersPage(v Users) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\" placeholder=\"Search addresses\" aria-label=\"Search users\" maxlength=\"200\"></form><a class=\"button\" href=\"/admin/users/new\">New user</a>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\" placeholder=\"Search addresses\" aria-label=\"Search users\" maxlength=\"200\" autocomplete=\"off\"></form><a class=\"button\" href=\"/admin/users/new\">New user</a>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

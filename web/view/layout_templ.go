@@ -356,7 +356,7 @@ func sidebar(s Shell) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<span>Worklog</span></a><form class=\"find\" action=\"/conversations\" role=\"search\" aria-label=\"Conversations\"><input type=\"search\" name=\"q\" placeholder=\"Search\" aria-label=\"Search conversations\" maxlength=\"200\"> <kbd aria-hidden=\"true\">/</kbd></form><nav class=\"nav\" aria-label=\"Pages\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<span>Worklog</span></a><form class=\"find\" action=\"/conversations\" role=\"search\" aria-label=\"Conversations\"><input type=\"search\" name=\"q\" placeholder=\"Search\" aria-label=\"Search conversations\" maxlength=\"200\" autocomplete=\"off\"> <kbd aria-hidden=\"true\">/</kbd></form><nav class=\"nav\" aria-label=\"Pages\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
