@@ -65,6 +65,7 @@ func (s *Server) showHolds(c echo.Context, status int, v view.Holds) error {
 		return err
 	}
 	v.Shell, v.List = s.adminPage(c, "Holds"), holdsOf(list)
+	v.Gone = v.Released != "" && !slices.ContainsFunc(v.List, func(h view.Hold) bool { return h.ID == v.Released })
 	v.Path = "/admin/holds"
 	return s.render(c, status, view.HoldsPage(v))
 }
@@ -117,7 +118,14 @@ func (s *Server) setHold(c echo.Context, id string, hold bool, typed, why string
 	default:
 		return err
 	}
-	return s.showHolds(c, status, view.Holds{Conversation: worklog.Cut(typed, maxTyped), Reason: worklog.Cut(why, account.MaxReason), Error: messageOf(err)})
+	v := view.Holds{Conversation: worklog.Cut(typed, maxTyped), Reason: worklog.Cut(why, account.MaxReason), Wrong: wrongOf(err)}
+	switch {
+	case !hold:
+		v.Released = id
+	case status == http.StatusNotFound:
+		v.Wrong = wrongAt("conversation", "There is no such conversation")
+	}
+	return s.showHolds(c, status, v)
 }
 
 // maxTyped bounds what a failed form shows again.

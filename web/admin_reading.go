@@ -40,7 +40,7 @@ func (s *Server) readingPage(c echo.Context) error {
 	}
 	page, until, err := s.store.ReadEntries(ctx, viewerOf(c), q)
 	if worklog.CodeOf(err) == worklog.CodeNotFound {
-		return s.askReason(c, http.StatusOK, v, u, nil)
+		return s.askReason(c, http.StatusOK, v, u)
 	}
 	if err != nil {
 		return err
@@ -71,12 +71,9 @@ func (s *Server) fillRows(ctx context.Context, rows []store.Row) {
 }
 
 // askReason shows the form that asks why. One's own entries need none, and of the erased there are none.
-func (s *Server) askReason(c echo.Context, status int, v view.Reading, u account.User, wrong error) error {
+func (s *Server) askReason(c echo.Context, status int, v view.Reading, u account.User) error {
 	if u.Erasing || u.ID == account.PrincipalFrom(c.Request().Context()).User.ID {
 		return c.Redirect(http.StatusSeeOther, userPath(u.ID))
-	}
-	if wrong != nil {
-		v.Error = messageOf(wrong)
 	}
 	v.Path = userPath(u.ID) + "/entries"
 	return s.render(c, status, view.ReadingPage(v))
@@ -98,8 +95,10 @@ func (s *Server) openReading(c echo.Context) error {
 	}
 	reason, err := account.CheckReason(form.Get("reason"))
 	if err != nil {
-		v := view.Reading{Shell: s.adminPage(c, "Private entries"), User: view.User{ID: u.ID, Email: u.Email}}
-		return s.askReason(c, http.StatusUnprocessableEntity, v, u, err)
+		return s.askReason(c, http.StatusUnprocessableEntity, view.Reading{
+			Shell: s.adminPage(c, "Private entries"), User: view.User{ID: u.ID, Email: u.Email},
+			Reason: worklog.Cut(form.Get("reason"), account.MaxReason), Wrong: wrongOf(err),
+		}, u)
 	}
 	err = s.asAdmin(c).GrantReading(c.Request().Context(), account.PrincipalFrom(c.Request().Context()).Session, id, reason)
 	if err != nil {

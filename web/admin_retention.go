@@ -39,7 +39,7 @@ func (s *Server) retentionPage(c echo.Context) error {
 	if dry {
 		v.Due, err = s.due(c)
 		if worklog.CodeOf(err) == worklog.CodeUnavailable {
-			return s.showRetention(c, http.StatusServiceUnavailable, view.Retention{Error: messageOf(err)})
+			return s.showRetention(c, http.StatusServiceUnavailable, view.Retention{Wrong: wrongOf(err)})
 		}
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (s *Server) runSweep(c echo.Context) error {
 	by := s.asAdmin(c)
 	_, err := s.sweeper.Start(c.Request().Context(), retention.Options{By: "page", Asked: &by})
 	if worklog.CodeOf(err) == worklog.CodeConflict {
-		return s.showRetention(c, http.StatusConflict, view.Retention{Error: messageOf(err)})
+		return s.showRetention(c, http.StatusConflict, view.Retention{Wrong: wrongOf(err)})
 	}
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -86,7 +87,11 @@ func (s *Server) createUser(c echo.Context) error {
 	case "":
 		return s.showLink(c, view.User{ID: user.ID, Email: user.Email}, secret, false, account.InviteLife)
 	case worklog.CodeInvalid, worklog.CodeConflict:
-		v := view.NewUser{Shell: s.adminPage(c, "New user"), Email: worklog.Cut(form.Get("email"), maxShownEmail), Admin: admin, Error: messageOf(err)}
+		wrong := wrongOf(err)
+		if worklog.CodeOf(err) == worklog.CodeConflict {
+			wrong = wrongAt("email", "A user with this e-mail address exists")
+		}
+		v := view.NewUser{Shell: s.adminPage(c, "New user"), Email: worklog.Cut(form.Get("email"), maxShownEmail), Admin: admin, Wrong: wrong}
 		v.Path = "/admin/users/new"
 		return s.render(c, http.StatusUnprocessableEntity, view.NewUserPage(v))
 	default:
@@ -127,19 +132,20 @@ func (s *Server) userPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.showUser(c, http.StatusOK, id, "")
+	return s.showUser(c, http.StatusOK, id, view.UserPage{})
 }
 
-func (s *Server) showUser(c echo.Context, status int, id int64, complaint string) error {
+// showUser shows an account, with what v says of a form that comes back.
+func (s *Server) showUser(c echo.Context, status int, id int64, v view.UserPage) error {
 	d, err := s.store.UserDetail(c.Request().Context(), viewerOf(c), id)
 	if err != nil {
 		return err
 	}
 	p := account.PrincipalFrom(c.Request().Context())
-	v := view.UserPage{
+	v = view.UserPage{
 		Shell: s.adminPage(c, d.Email), User: userOf(d.UserSummary), Self: id == p.User.ID, DefaultLimit: s.cfg.RateLimit, Stats: d.Stats,
 		Browsers: sessionsOf(d.Sessions, p.Session), Keys: make([]view.Token, len(d.Tokens)), Holds: holdsOf(d.Holds), Acts: actsOf(d.Acts),
-		Until: d.Until, Error: complaint,
+		Until: d.Until, Form: v.Form, Typed: v.Typed, Wrong: v.Wrong,
 	}
 	v.Path = userPath(id)
 	for i, t := range d.Tokens {
@@ -152,13 +158,21 @@ func userPath(id int64) string { return "/admin/users/" + formatID(id) }
 
 // backToUser ends an act on a user: its page again, with what went wrong if it did.
 func (s *Server) backToUser(c echo.Context, id int64, err error) error {
+	return s.backToForm(c, id, "", "", err)
+}
+
+// backToForm is backToUser for a form that asks for something: what went wrong stands in it, with what was typed.
+func (s *Server) backToForm(c echo.Context, id int64, form, typed string, err error) error {
+	v := view.UserPage{Form: form, Typed: worklog.Cut(typed, account.MaxReason)}
 	switch worklog.CodeOf(err) {
 	case "":
 		return c.Redirect(http.StatusSeeOther, userPath(id))
 	case worklog.CodeInvalid:
-		return s.showUser(c, http.StatusUnprocessableEntity, id, messageOf(err))
+		v.Wrong = wrongOf(err)
+		return s.showUser(c, http.StatusUnprocessableEntity, id, v)
 	case worklog.CodeConflict:
-		return s.showUser(c, http.StatusConflict, id, messageOf(err))
+		v.Wrong = wrongOf(err)
+		return s.showUser(c, http.StatusConflict, id, v)
 	}
 	return err
 }
@@ -181,7 +195,7 @@ func (s *Server) disableUser(c echo.Context) error {
 	if err == nil {
 		err = s.asAdmin(c).Disable(c.Request().Context(), id, disabled, reason)
 	}
-	return s.backToUser(c, id, err)
+	return s.backToForm(c, id, "disable", form.Get("reason"), err)
 }
 
 // setRole makes a user an administrator or takes that away.
@@ -215,7 +229,7 @@ func (s *Server) setLimit(c echo.Context) error {
 	if err == nil {
 		err = s.asAdmin(c).SetLimit(c.Request().Context(), id, limit)
 	}
-	return s.backToUser(c, id, err)
+	return s.backToForm(c, id, "limit", form.Get("limit"), err)
 }
 
 // endUserSession ends one session of a user, or all.
@@ -233,10 +247,11 @@ func (s *Server) erasePage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.showErase(c, http.StatusOK, id, "", "")
+	return s.showErase(c, http.StatusOK, id, view.EraseUser{})
 }
 
-func (s *Server) showErase(c echo.Context, status int, id int64, reason, complaint string) error {
+// showErase asks whether to erase a user, with what v says of the form that comes back.
+func (s *Server) showErase(c echo.Context, status int, id int64, v view.EraseUser) error {
 	d, err := s.store.UserDetail(c.Request().Context(), viewerOf(c), id)
 	if err != nil {
 		return err
@@ -244,7 +259,7 @@ func (s *Server) showErase(c echo.Context, status int, id int64, reason, complai
 	if d.Erasing {
 		return c.Redirect(http.StatusSeeOther, userPath(id))
 	}
-	v := view.EraseUser{Shell: s.adminPage(c, "Erase "+d.Email), User: userOf(d.UserSummary), Holds: len(d.Holds), Reason: worklog.Cut(reason, account.MaxReason), Error: complaint}
+	v.Shell, v.User, v.Holds = s.adminPage(c, "Erase "+d.Email), userOf(d.UserSummary), len(d.Holds)
 	v.Path = userPath(id) + "/erase"
 	return s.render(c, status, view.EraseUserPage(v))
 }
@@ -270,18 +285,28 @@ func (s *Server) eraseUser(c echo.Context) error {
 	case id == account.PrincipalFrom(ctx).User.ID:
 		err = worklog.Errorf(worklog.CodeConflict, "another administrator has to erase you")
 	case !strings.EqualFold(strings.TrimSpace(form.Get("confirm")), u.Email):
-		err = &worklog.Error{Code: worklog.CodeInvalid, Message: "The address that you typed is not this user's", Fields: nil}
+		err = &worklog.Error{Code: worklog.CodeInvalid, Message: "The address does not match", Fields: []worklog.FieldError{
+			{Field: "confirm", Message: "The address that you typed is not this user's"},
+		}}
 	default:
 		err = s.asAdmin(c).BeginErasure(ctx, id, reason)
 	}
+	return s.afterErase(c, id, form, err)
+}
+
+// afterErase ends eraseUser: the user's page, or the form with what went wrong.
+func (s *Server) afterErase(c echo.Context, id int64, form url.Values, err error) error {
+	v := view.EraseUser{Reason: worklog.Cut(form.Get("reason"), account.MaxReason), Confirm: worklog.Cut(form.Get("confirm"), maxShownEmail)}
 	switch worklog.CodeOf(err) {
 	case "":
 		s.log.Info("erasure begun", "user", id)
 		return c.Redirect(http.StatusSeeOther, userPath(id))
 	case worklog.CodeInvalid:
-		return s.showErase(c, http.StatusUnprocessableEntity, id, form.Get("reason"), messageOf(err))
+		v.Wrong = wrongOf(err)
+		return s.showErase(c, http.StatusUnprocessableEntity, id, v)
 	case worklog.CodeConflict:
-		return s.showErase(c, http.StatusConflict, id, form.Get("reason"), messageOf(err))
+		v.Wrong = wrongOf(err)
+		return s.showErase(c, http.StatusConflict, id, v)
 	}
 	return err
 }

@@ -133,7 +133,7 @@ func (s *Server) confirm(c echo.Context) error {
 		_, _, err = s.checkLogin(c, p.User.Email, form.Get("password"))
 	}
 	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
-		v.Error = "That is not your password."
+		v.Wrong = wrongAt("password", "That is not your password")
 		return s.showConfirm(c, http.StatusUnauthorized, v)
 	}
 	if err != nil {

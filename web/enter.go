@@ -16,7 +16,7 @@ func (s *Server) enterPage(c echo.Context) error {
 	if err != nil {
 		return s.linkFailed(c, err)
 	}
-	return s.showEnter(c, http.StatusOK, link, "", "")
+	return s.showEnter(c, http.StatusOK, link, "", nil)
 }
 
 // enter uses a one-time link up: it sets the password where one was asked for, and signs in.
@@ -64,10 +64,10 @@ func (s *Server) enterAgain(c echo.Context, link account.Link, email string, err
 	if worklog.CodeOf(err) != worklog.CodeInvalid {
 		return err
 	}
-	return s.showEnter(c, http.StatusUnprocessableEntity, link, email, messageOf(err))
+	return s.showEnter(c, http.StatusUnprocessableEntity, link, email, wrongOf(err))
 }
 
-func (s *Server) showEnter(c echo.Context, status int, link account.Link, email, complaint string) error {
+func (s *Server) showEnter(c echo.Context, status int, link account.Link, email string, wrong view.Wrong) error {
 	kind, title := view.EnterInvite, "Welcome"
 	switch link.Kind {
 	case account.LinkSetup:
@@ -82,7 +82,7 @@ func (s *Server) showEnter(c echo.Context, status int, link account.Link, email,
 	}
 	return s.render(c, status, view.EnterPage(view.Enter{
 		Shell: s.gateShell(c, title), Kind: kind, Action: "/enter/" + c.Param("once"), Email: worklog.Cut(email, maxShownEmail),
-		Error: complaint, MinPassword: account.MinPassword,
+		Wrong: wrong, MinPassword: account.MinPassword,
 	}))
 }
 

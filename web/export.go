@@ -44,7 +44,7 @@ func (s *Server) exportUser(c echo.Context) error {
 	}
 	reason, err := account.CheckReason(form.Get("reason"))
 	if err != nil {
-		return s.backToUser(c, id, err)
+		return s.backToForm(c, id, "export", form.Get("reason"), err)
 	}
 	return s.sendExport(c, id, reason)
 }

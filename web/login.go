@@ -13,7 +13,7 @@ import (
 )
 
 // wrongLogin is the one answer to every failed sign-in: it tells nobody who has an account.
-const wrongLogin = "E-mail and password do not belong together."
+const wrongLogin = "E-mail and password do not belong together"
 
 // loginPage shows the form, or sends a user who is signed in on.
 func (s *Server) loginPage(c echo.Context) error {
@@ -40,7 +40,7 @@ func (s *Server) login(c echo.Context) error {
 		err = s.signIn(c, user, hash, "password")
 	}
 	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
-		page := view.Login{Shell: s.gateShell(c, "Sign in"), Email: worklog.Cut(email, maxShownEmail), Next: next, Error: wrongLogin}
+		page := view.Login{Shell: s.gateShell(c, "Sign in"), Email: worklog.Cut(email, maxShownEmail), Next: next, Wrong: wrongAt("password", wrongLogin)}
 		return s.render(c, http.StatusUnauthorized, view.LoginPage(page))
 	}
 	if err != nil {

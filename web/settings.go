@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"net/url"
@@ -18,17 +17,17 @@ import (
 
 // settingsPage is the account: its password, and the way out.
 func (s *Server) settingsPage(c echo.Context) error {
-	return s.showSettings(c, http.StatusOK, "", c.QueryParam("saved") == "password")
+	return s.showSettings(c, http.StatusOK, nil, c.QueryParam("saved") == "password")
 }
 
-func (s *Server) showSettings(c echo.Context, status int, complaint string, saved bool) error {
+func (s *Server) showSettings(c echo.Context, status int, wrong view.Wrong, saved bool) error {
 	sh, err := s.page(c, "Settings", "")
 	if err != nil {
 		return err
 	}
 	sh.Path = "/settings"
 	return s.render(c, status, view.SettingsPage(view.Settings{
-		Shell: sh, Error: complaint, Saved: saved, HasPassword: account.PrincipalFrom(c.Request().Context()).User.HasPassword, MinPassword: account.MinPassword,
+		Shell: sh, Wrong: wrong, Saved: saved, HasPassword: account.PrincipalFrom(c.Request().Context()).User.HasPassword, MinPassword: account.MinPassword,
 	}))
 }
 
@@ -44,16 +43,16 @@ func (s *Server) changePassword(c echo.Context) error {
 	if p.User.HasPassword {
 		_, was, err = s.checkLogin(c, p.User.Email, form.Get("current"))
 		if worklog.CodeOf(err) == worklog.CodeUnauthorized {
-			return s.showSettings(c, http.StatusUnauthorized, wrongPresent, false)
+			return s.showSettings(c, http.StatusUnauthorized, wrongAt("current", wrongPresent), false)
 		}
 		if err != nil {
 			return err
 		}
 	} else if err := justNow().Allow(p, s.now()); err != nil {
-		return s.showSettings(c, http.StatusForbidden, "You signed in a while ago. Sign in again through a fresh link to set a password.", false)
+		return s.showSettings(c, http.StatusForbidden, view.Wrong{{Text: "You signed in a while ago. Sign in again through a fresh link to set a password"}}, false)
 	}
 	if err := account.CheckPassword(form.Get("password"), p.User.Email); err != nil {
-		return s.showSettings(c, http.StatusUnprocessableEntity, messageOf(err), false)
+		return s.showSettings(c, http.StatusUnprocessableEntity, wrongOf(err), false)
 	}
 	hash, err := s.passwords.Hash(c.Request().Context(), form.Get("password"))
 	if err != nil {
@@ -61,7 +60,7 @@ func (s *Server) changePassword(c echo.Context) error {
 	}
 	err = s.store.SetPassword(c.Request().Context(), p.User.ID, was, hash, "")
 	if worklog.CodeOf(err) == worklog.CodeUnauthorized {
-		return s.showSettings(c, http.StatusUnauthorized, wrongPresent, false)
+		return s.showSettings(c, http.StatusUnauthorized, wrongAt("current", wrongPresent), false)
 	}
 	if err != nil {
 		return err
@@ -73,22 +72,7 @@ func (s *Server) changePassword(c echo.Context) error {
 }
 
 // wrongPresent answers who does not know the password, or knew the one of a moment ago.
-const wrongPresent = "That is not your present password."
-
-// messageOf is what a form says about err: its sentence, and the fields that the sentence does not name.
-func messageOf(err error) string {
-	e, ok := errors.AsType[*worklog.Error](err)
-	if !ok {
-		return "That did not work."
-	}
-	text := e.Message
-	for _, f := range e.Fields {
-		if !strings.Contains(text, f.Message) {
-			text += ": " + f.Field + " " + f.Message
-		}
-	}
-	return text + "."
-}
+const wrongPresent = "That is not your present password"
 
 // sessionsPage lists the browsers that are signed in.
 func (s *Server) sessionsPage(c echo.Context) error {
@@ -171,16 +155,16 @@ func words(scopes []account.Scope) []string {
 // newTokenPage shows the form with what most agents need.
 func (s *Server) newTokenPage(c echo.Context) error {
 	days := int(account.DefaultTokenLife.Hours() / 24)
-	return s.showNewToken(c, http.StatusOK, view.TokenForm{Scopes: []string{string(account.ScopeWrite)}, Expires: strconv.Itoa(days)}, "")
+	return s.showNewToken(c, http.StatusOK, view.TokenForm{Scopes: []string{string(account.ScopeWrite)}, Expires: strconv.Itoa(days)}, nil)
 }
 
-func (s *Server) showNewToken(c echo.Context, status int, form view.TokenForm, complaint string) error {
+func (s *Server) showNewToken(c echo.Context, status int, form view.TokenForm, wrong view.Wrong) error {
 	sh, err := s.page(c, "New token", "")
 	if err != nil {
 		return err
 	}
 	sh.Path = "/settings/tokens/new"
-	v := view.NewToken{Shell: sh, Form: form, Error: complaint, Scopes: []view.Scope{
+	v := view.NewToken{Shell: sh, Form: form, Wrong: wrong, Scopes: []view.Scope{
 		{Value: string(account.ScopeWrite), Help: "add entries and complete its own running ones; calls of an agent also those of its other tokens"},
 		{Value: string(account.ScopeRead), Help: "read, change and delete what is yours"},
 		{Value: string(account.ScopeOTLP), Help: "send telemetry, also from programs that can only be given an address; goes with no other right"},
@@ -201,12 +185,12 @@ func (s *Server) createToken(c echo.Context) error {
 	}
 	user := account.PrincipalFrom(c.Request().Context()).User
 	form := view.TokenForm{Name: values.Get("name"), Scopes: values["scope"], Limit: values.Get("limit"), Expires: values.Get("expires")}
-	request, err := tokenRequest(values)
-	var tok account.Token
-	var secret string
-	if err == nil {
-		tok, secret, err = account.NewToken(user, request, user.Admin, s.now().UTC())
+	form.Name = worklog.Cut(form.Name, 4*account.MaxTokenName)
+	request, wrong := tokenRequest(values)
+	if len(wrong) > 0 {
+		return s.showNewToken(c, http.StatusUnprocessableEntity, form, wrong)
 	}
+	tok, secret, err := account.NewToken(user, request, user.Admin, s.now().UTC())
 	if err == nil {
 		err = s.storeToken(c, tok, account.HashSecret(secret))
 	}
@@ -215,8 +199,7 @@ func (s *Server) createToken(c echo.Context) error {
 		s.log.Info("token created", "user", user.ID, "token", tok.ID)
 		return s.showTokens(c, tok.Name, secret)
 	case worklog.CodeInvalid, worklog.CodeConflict:
-		form.Name = worklog.Cut(form.Name, 4*account.MaxTokenName)
-		return s.showNewToken(c, http.StatusUnprocessableEntity, form, messageOf(err))
+		return s.showNewToken(c, http.StatusUnprocessableEntity, form, wrongOf(err))
 	default:
 		return err
 	}
@@ -230,19 +213,26 @@ func (s *Server) storeToken(c echo.Context, t account.Token, hash []byte) error 
 	return s.store.CreateToken(c.Request().Context(), t, hash)
 }
 
-// tokenRequest reads the form of a new token. Empty numbers mean: nothing of its own, and never.
-func tokenRequest(form url.Values) (account.TokenRequest, error) {
-	r := account.TokenRequest{Name: form.Get("name")}
+// tokenRequest reads the form of a new token, and says what in it can not be read. Empty numbers mean: nothing of its
+// own, and never.
+func tokenRequest(form url.Values) (r account.TokenRequest, wrong view.Wrong) {
+	r.Name = form.Get("name")
 	for _, x := range form["scope"] {
 		r.Scopes = append(r.Scopes, account.Scope(x))
 	}
-	limit, err := wholeNumber(form, "limit", account.MaxTokenLimit)
-	if err != nil {
-		return r, err
+	if len(r.Scopes) == 0 {
+		wrong = wrongAt("scope", "Choose at least one thing that the token may do")
+	}
+	var err error
+	if r.Limit, err = wholeNumber(form, "limit", account.MaxTokenLimit); err != nil {
+		wrong = append(wrong, wrongOf(err)...)
 	}
 	days, err := wholeNumber(form, "expires", int(account.MaxTokenLife.Hours()/24))
-	r.Limit, r.Life = limit, time.Duration(days)*24*time.Hour
-	return r, err
+	if err != nil {
+		wrong = append(wrong, wrongOf(err)...)
+	}
+	r.Life = time.Duration(days) * 24 * time.Hour
+	return r, wrong
 }
 
 // wholeNumber reads a number from 0 to most; an empty field is 0.

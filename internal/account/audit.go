@@ -104,5 +104,5 @@ func CheckReason(typed string) (string, error) {
 	default:
 		return reason, nil
 	}
-	return "", &worklog.Error{Code: worklog.CodeInvalid, Message: "The reason " + broken, Fields: []worklog.FieldError{{Field: "reason", Message: broken}}}
+	return "", &worklog.Error{Code: worklog.CodeInvalid, Message: "This reason can not be used", Fields: []worklog.FieldError{{Field: "reason", Message: broken}}}
 }

@@ -18,7 +18,7 @@ func NormalizeEmail(typed string) (string, error) {
 	if err != nil || parsed.Address != email || len(email) > maxEmail || odd {
 		const broken = "must be an e-mail address, like name@example.org"
 		return "", &worklog.Error{
-			Code: worklog.CodeInvalid, Message: "The e-mail " + broken, Fields: []worklog.FieldError{{Field: "email", Message: broken}},
+			Code: worklog.CodeInvalid, Message: "This e-mail address can not be used", Fields: []worklog.FieldError{{Field: "email", Message: broken}},
 		}
 	}
 	return email, nil

@@ -49,9 +49,10 @@ func NewToken(owner User, r TokenRequest, byAdmin bool, now time.Time) (Token, s
 	}
 	check(name != "", "name", "is required")
 	check(utf8.RuneCountInString(name) <= MaxTokenName, "name", fmt.Sprintf("must have at most %d characters", MaxTokenName))
-	check(len(r.Scopes) > 0, "scope", "needs at least one of "+joinScopes(Scopes()))
+	offered := scopesFor(owner, byAdmin)
+	check(len(r.Scopes) > 0, "scope", "needs at least one of "+joinScopes(offered))
 	for _, s := range r.Scopes {
-		check(slices.Contains(Scopes(), s), "scope", "must be one of "+joinScopes(Scopes()))
+		check(slices.Contains(Scopes(), s), "scope", "must be one of "+joinScopes(offered))
 		check(s != ScopeAdmin || owner.Admin, "scope", "admin is for tokens of administrators")
 		check(s != ScopeWriteAny || byAdmin, "scope", "write:any is given by administrators")
 	}
@@ -71,6 +72,11 @@ func NewToken(owner User, r TokenRequest, byAdmin bool, now time.Time) (Token, s
 		t.ExpiresAt = now.Add(r.Life).Truncate(time.Microsecond)
 	}
 	return t, secret, nil
+}
+
+// scopesFor are the rights that a token of owner may have.
+func scopesFor(owner User, byAdmin bool) []Scope {
+	return slices.DeleteFunc(Scopes(), func(s Scope) bool { return s == ScopeAdmin && !owner.Admin || s == ScopeWriteAny && !byAdmin })
 }
 
 func joinScopes(list []Scope) string {

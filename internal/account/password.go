@@ -65,7 +65,7 @@ func CheckPassword(password, email string) error {
 		return nil
 	}
 	return &worklog.Error{
-		Code: worklog.CodeInvalid, Message: "The password " + broken, Fields: []worklog.FieldError{{Field: "password", Message: broken}},
+		Code: worklog.CodeInvalid, Message: "This password can not be used", Fields: []worklog.FieldError{{Field: "password", Message: broken}},
 	}
 }
 

@@ -119,3 +119,11 @@ func TestOnlyTwoPasswordsAreHashedAtATime_S10(t *testing.T) {
 		t.Errorf("who left keeps waiting: %v", err)
 	}
 }
+
+func TestARefusedPasswordIsRefusedInOneSentence(t *testing.T) {
+	t.Parallel()
+	err := CheckPassword("correct horse battery staple", "ada@example.org")
+	if want := "This password can not be used: password is one of the first that an attacker tries"; err == nil || err.Error() != want {
+		t.Errorf("it says %q, want %q", err, want)
+	}
+}

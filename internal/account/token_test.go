@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"testing"
+	"time"
 )
 
 func TestTokensHaveThePromisedForm(t *testing.T) {
@@ -52,5 +53,15 @@ func TestSecretsAreStoredAsHashes(t *testing.T) {
 	}
 	if h := HashSecret(secret); len(h) != 32 || bytes.Contains(h, []byte(secret)) || !bytes.Equal(h, HashSecret(secret)) {
 		t.Errorf("HashSecret(%q) = %x", secret, h)
+	}
+}
+
+func TestATokenWithoutRightsIsToldWhatItsOwnerMayGive(t *testing.T) {
+	t.Parallel()
+	for owner, want := range map[User]string{{}: "write, read, otlp", {Admin: true}: "write, read, admin, otlp"} {
+		_, _, err := NewToken(owner, TokenRequest{Name: "x"}, false, time.Now())
+		if want = "This token can not be made: scope needs at least one of " + want; err == nil || err.Error() != want {
+			t.Errorf("it says %q, want %q", err, want)
+		}
 	}
 }

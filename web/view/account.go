@@ -7,7 +7,7 @@ type Login struct {
 	Shell
 	Email string
 	Next  string // where to go afterwards
-	Error string
+	Wrong Wrong
 }
 
 // Confirm asks for the password again before something delicate ("/settings/confirm"). Its form posts password and
@@ -19,7 +19,7 @@ type Confirm struct {
 	Action      string  // of the form that waits; empty: a page does
 	Fields      []Field // that were typed into it
 	Download    bool    // the form brings a file, and this page stays
-	Error       string
+	Wrong       Wrong
 	HasPassword bool
 	OneClick    bool // the demo's own account
 }
@@ -45,7 +45,7 @@ type Enter struct {
 	Kind        EnterKind
 	Action      string
 	Email       string
-	Error       string
+	Wrong       Wrong
 	MinPassword int
 }
 
@@ -64,7 +64,7 @@ type NewToken struct {
 	Shell
 	Scopes []Scope
 	Form   TokenForm
-	Error  string
+	Wrong  Wrong
 }
 
 // Token is an API token as its owner sees it.
@@ -115,7 +115,7 @@ type Session struct {
 // Settings is the page "/settings". Its form posts current and password to /settings/password.
 type Settings struct {
 	Shell
-	Error       string
+	Wrong       Wrong
 	Saved       bool
 	HasPassword bool // false: the account has none yet, so the form does not ask for it
 	MinPassword int

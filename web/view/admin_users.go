@@ -41,7 +41,7 @@ type NewUser struct {
 	Shell
 	Email string
 	Admin bool // the role that was chosen
-	Error string
+	Wrong Wrong
 }
 
 // UserLink shows a one-time link, this once.
@@ -65,16 +65,35 @@ type UserPage struct {
 	Holds        []Hold
 	Acts         []Act
 	Until        time.Time // when the viewer's reading of private entries ends; zero: it has not begun
-	Error        string
+	Form         string    // the form that comes back, as its address ends; empty: none of those that ask for something
+	Typed        string    // into it
+	Wrong        Wrong
+}
+
+// wrong is what is wrong in a form of the page.
+func (v UserPage) wrong(form string) Wrong {
+	if form != v.Form {
+		return nil
+	}
+	return v.Wrong
+}
+
+// typed is what stands in the field of a form: what was typed if it comes back.
+func (v UserPage) typed(form, otherwise string) string {
+	if form != v.Form || form == "" {
+		return otherwise
+	}
+	return v.Typed
 }
 
 // EraseUser is the page "/admin/users/{id}/erase". Its form posts confirm (the address) and reason to the same path.
 type EraseUser struct {
 	Shell
-	User   User
-	Holds  int
-	Reason string
-	Error  string
+	User    User
+	Holds   int
+	Reason  string // that was typed
+	Confirm string
+	Wrong   Wrong
 }
 
 // Hold is a conversation that neither sweep, deletion nor erasure touches.
@@ -92,9 +111,19 @@ type Hold struct {
 type Holds struct {
 	Shell
 	List         []Hold
+	Gone         bool   // Released is under hold no more
+	Released     string // the conversation whose form of release comes back; empty: that of a new hold
 	Conversation string // that was typed
 	Reason       string
-	Error        string
+	Wrong        Wrong
+}
+
+// released is what comes back of the form that releases h.
+func (v Holds) released(h Hold) (reason string, wrong Wrong) {
+	if v.Released != h.ID {
+		return "", nil
+	}
+	return v.Reason, v.Wrong
 }
 
 // AdminTokens is the page "/admin/tokens". Revoking posts to /admin/tokens/{id}/revoke.
@@ -119,7 +148,8 @@ type Reading struct {
 	Shell
 	User          User
 	Until         time.Time // zero: no reason was given yet
-	Error         string
+	Reason        string    // that was typed
+	Wrong         Wrong
 	Conversations []Conversation
 	Conversation  Conversation // the one that is shown; zero: all
 	Rows          []Row

@@ -103,10 +103,10 @@ func pagesOf(s string) map[string]templ.Component {
 		"entry":         view.EntryRowPage(view.EntryPage{Shell: sh, Row: rowOf(s), Conversation: c, Token: "t" + s}),
 		"delete":        view.DeletePage(view.DeleteConversation{Shell: sh, Conversation: c}),
 		"problem":       view.ProblemPage(view.Problem{Shell: sh, Status: 400, Heading: s, Text: "t" + s, Fields: []worklog.FieldError{{Field: s, Message: s}}, LinkHref: "/" + s, LinkText: s, RequestID: "r" + s}),
-		"login":         view.LoginPage(view.Login{Shell: stranger(s, s), Email: s, Next: s, Error: "e" + s}),
-		"confirm":       view.ConfirmPage(view.Confirm{Shell: sh, Next: s, Action: "/admin/holds", Download: true, Fields: []view.Field{{Name: "f" + s, Value: s}}, HasPassword: true, Error: "e" + s}),
+		"login":         view.LoginPage(view.Login{Shell: stranger(s, s), Email: s, Next: s, Wrong: view.Wrong{{Field: "password", Text: "e" + s}}}),
+		"confirm":       view.ConfirmPage(view.Confirm{Shell: sh, Next: s, Action: "/admin/holds", Download: true, Fields: []view.Field{{Name: "f" + s, Value: s}}, HasPassword: true, Wrong: view.Wrong{{Field: "password", Text: "e" + s}}}),
 		"tokens":        view.TokensPage(view.Tokens{Shell: sh, Secret: "s", Name: s, BaseURL: s, Tokens: []view.Token{{ID: "1", Name: s, Prefix: s, Scopes: []string{s}}}}),
-		"token-new":     view.NewTokenPage(view.NewToken{Shell: sh, Error: "e" + s, Form: view.TokenForm{Name: s, Limit: s, Expires: s}}),
+		"token-new":     view.NewTokenPage(view.NewToken{Shell: sh, Wrong: view.Wrong{{Field: "limit", Text: "e" + s}}, Form: view.TokenForm{Name: s, Limit: s, Expires: s}}),
 		"sessions":      view.SessionsPage(view.Sessions{Shell: sh, Sessions: []view.Session{{ID: "1", Agent: s, Address: s}}}),
 	}, sh, s)
 }

@@ -33,7 +33,7 @@ func samples() map[string]templ.Component {
 		"delete":          view.DeletePage(view.DeleteConversation{Shell: sh, Conversation: c}),
 		"problem":         view.ProblemPage(view.Problem{Shell: shell("Not found", "/nowhere"), Status: 404, Heading: "There is nothing here", Text: "It may have been deleted, or it belongs to somebody else.", RequestID: "01J"}),
 		"problem-fields":  view.ProblemPage(view.Problem{Shell: stranger("Bad request", "/"), Status: 400, Heading: "That does not work", Fields: []worklog.FieldError{{Field: "type", Message: "must be one of <these>"}}, LinkHref: "javascript:alert(1)", LinkText: "on"}),
-		"login":           view.LoginPage(view.Login{Shell: stranger("Sign in", "/login"), Email: "ada@example.org", Next: "/unfiled", Error: "That e-mail and password do not belong together."}),
+		"login":           view.LoginPage(view.Login{Shell: stranger("Sign in", "/login"), Email: "ada@example.org", Next: "/unfiled", Wrong: view.Wrong{{Field: "password", Text: "That e-mail and password do not belong together"}}}),
 		"enter-admin":     view.EnterPage(view.Enter{Shell: stranger("Welcome", "/enter/x"), Kind: view.EnterAdmin, Action: "/enter/x", MinPassword: 15}),
 		"enter-reset":     view.EnterPage(view.Enter{Shell: stranger("New password", "/enter/x"), Kind: view.EnterReset, Action: "/enter/x", Email: "ada@example.org", MinPassword: 15}),
 		"enter-demo":      view.EnterPage(view.Enter{Shell: demo(), Kind: view.EnterDemo, Action: "/enter/x"}),

@@ -16,7 +16,7 @@ type Retention struct {
 	Due             []Due   // of a dry run; nil: none was asked for
 	Counted         bool    // Due was counted
 	Started         bool    // a sweep was just asked for, and may not have begun
-	Error           string
+	Wrong           Wrong
 }
 
 // Sweep is one pass of retention.

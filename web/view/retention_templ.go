@@ -78,7 +78,7 @@ func RetentionPage(v Retention) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = complaint(v.Error).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = complaints(v.Wrong).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
