@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -51,6 +52,9 @@ func (s *Server) updateConversation(c echo.Context) error {
 	patch, err := patchOf(form)
 	if err != nil {
 		return err
+	}
+	if patch.Title != nil && strings.TrimSpace(*patch.Title) == "" {
+		return worklog.Errorf(worklog.CodeInvalid, "a title has at least one letter in it; this conversation keeps the one it has")
 	}
 	if patch.Title != nil {
 		*patch.Title = s.ingest.Redacted(*patch.Title)

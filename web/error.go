@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/worklogdev/worklog/internal/account"
+	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/internal/sse"
@@ -38,9 +43,56 @@ func (s *Server) handleError(err error, c echo.Context) {
 		problem.Write(c.Response(), req, e)
 	case e.Code == worklog.CodeUnauthorized && isPageVisit(req) && !offersToken(c) && !errors.Is(err, errAnothersPage):
 		_ = c.Redirect(http.StatusSeeOther, loginURL(req)) // only fails for a status that is no redirect
+	case e.Code == worklog.CodeMethod && isPageVisit(req) && !offersToken(c) && s.pageAbove(req.URL.Path) != "":
+		_ = c.Redirect(http.StatusSeeOther, s.pageAbove(req.URL.Path))
 	default:
 		s.errorPage(c, e)
 	}
+}
+
+// pageAbove is the page that a form at path belongs to, for who types the address that a failed form left behind; empty:
+// nothing is posted there.
+func (s *Server) pageAbove(form string) string {
+	has := func(method, at string) bool {
+		found := s.echo.NewContext(nil, nil)
+		s.echo.Router().Find(method, at, found)
+		return slices.ContainsFunc(s.table, func(r api.Route) bool { return r.Method == method && r.Path == found.Path() && !isMachine(r.Path) })
+	}
+	if !has(http.MethodPost, form) {
+		return ""
+	}
+	for form != "/" {
+		if form = path.Dir(form); has(http.MethodGet, form) {
+			return safeNext(form)
+		}
+	}
+	return ""
+}
+
+// sidebarWait bounds what an error page waits for: the database may be what fails.
+const sidebarWait = time.Second
+
+// errorShell is the shell of an error page. Who is signed in stays so, also where there is no route, with the conversations
+// beside the page if the database tells them.
+func (s *Server) errorShell(c echo.Context, e *worklog.Error) view.Shell {
+	req := c.Request()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), sidebarWait)
+	defer cancel()
+	p, status := account.PrincipalFrom(ctx), problem.Status(e.Code)
+	if p == nil && s.route(c) == "none" && !offersToken(c) {
+		if _, x, err := s.loadSession(req.WithContext(ctx)); err == nil && x != nil {
+			p = &account.Principal{User: x.User, Session: x.ID}
+			c.SetRequest(req.WithContext(account.WithPrincipal(req.Context(), p)))
+		}
+	}
+	sh := s.shell(c, http.StatusText(status))
+	if p == nil || status >= http.StatusInternalServerError {
+		return sh
+	}
+	if list, err := s.beside(ctx, p.User.ID); err == nil {
+		sh.Sidebar.Conversations = conversationsOf(list, p.User.ID, s.now())
+	}
+	return sh
 }
 
 // logFailure logs what somebody has to look at: failures of ours with their cause.
@@ -100,7 +152,7 @@ func (s *Server) errorPage(c echo.Context, e *worklog.Error) {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(problem.Seconds(e.RetryAfter)))
 	}
 	p := view.Problem{
-		Shell: s.shell(c, http.StatusText(status)), Status: status, Heading: headingOf(e.Code), Text: e.Message, Fields: e.Fields,
+		Shell: s.errorShell(c, e), Status: status, Heading: headingOf(e.Code), Text: e.Message, Fields: e.Fields,
 		RequestID: c.Response().Header().Get(problem.RequestIDHeader),
 	}
 	if offersToken(c) {
@@ -131,6 +183,14 @@ func headingOf(code worklog.Code) string {
 	switch code {
 	case worklog.CodeNotFound:
 		return "Nothing here"
+	case worklog.CodeMalformed, worklog.CodeInvalid:
+		return "That does not work"
+	case worklog.CodeMethod:
+		return "Not that way"
+	case worklog.CodeConflict:
+		return "Not as things stand"
+	case worklog.CodeTooLarge:
+		return "Too much at once"
 	case worklog.CodeUnauthorized:
 		return "Sign in first"
 	case worklog.CodeForbidden:

@@ -40,17 +40,26 @@ func pageGroups(v Conversations) []group {
 }
 
 func (v Conversations) nextURL() string {
-	q := url.Values{"before": {v.Next}}
+	q := v.which()
+	q.Set("before", v.Next)
 	if v.Query != "" {
 		q.Set("q", v.Query)
 	}
+	return href("/conversations", q)
+}
+
+// allURL is the same list without its search.
+func (v Conversations) allURL() string { return href("/conversations", v.which()) }
+
+func (v Conversations) which() url.Values {
+	q := url.Values{}
 	if v.Archived {
 		q.Set("archived", "true")
 	}
 	if v.Team {
 		q.Set("team", "true")
 	}
-	return href("/conversations", q)
+	return q
 }
 
 func codeType(e worklog.Entry) bool {

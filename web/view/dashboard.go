@@ -2,6 +2,7 @@ package view
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -373,4 +374,13 @@ func (b Board) rows() []boardRow {
 		{"halves", [][]BoardPart{{p[2], p[4]}, {p[3], p[5]}}},
 		{"thirds", [][]BoardPart{p[6:7], p[7:8], p[8:9]}},
 	}
+}
+
+// typeCounts names types as the filters do.
+func (b Board) typeCounts() []BoardCount {
+	list := slices.Clone(b.Types)
+	for i := range list {
+		list[i].Name = typeLabel(worklog.Type(list[i].Name))
+	}
+	return list
 }

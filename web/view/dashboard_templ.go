@@ -1784,7 +1784,7 @@ func boardTypes(b Board) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = countTable("type", b.Types).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = countTable("type", b.typeCounts()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -181,7 +181,7 @@ func addresses() []string {
 		`templ.SafeURL("/conversations/" + c.ID + "/delete")`, `templ.SafeURL("/conversations/" + v.Conversation.ID + "/delete")`, `templ.SafeURL("/logs/" + r.ID)`,
 		`templ.SafeURL("/conversations/" + r.ConversationID)`,
 		`templ.SafeURL("/settings/connect/" + a.Name)`, `templ.SafeURL("/settings/connect/" + v.Agent.Name)`, `templ.SafeURL(v.Feed.Path)`, `templ.SafeURL("/settings/sessions/" + x.ID + "/end")`, `templ.SafeURL("/settings/tokens/" + t.ID + "/revoke")`, `templ.SafeURL(f.Path)`, `templ.SafeURL(f.olderURL())`, `templ.SafeURL(f.url(Filter{}))`,
-		`templ.SafeURL(f.url(f.Filter))`, `templ.SafeURL(f.url(to))`, `templ.SafeURL(path)`, `templ.SafeURL(v.Action)`, `templ.SafeURL(x.path)`, `templ.SafeURL(v.nextURL())`, `templ.URL(v.LinkHref)`, `templ.URL(v.Next)`, `url`,
+		`templ.SafeURL(f.url(f.Filter))`, `templ.SafeURL(f.url(to))`, `templ.SafeURL(path)`, `templ.SafeURL(v.Action)`, `templ.SafeURL(x.path)`, `templ.SafeURL(v.nextURL())`, `templ.SafeURL(v.allURL())`, `templ.URL(v.LinkHref)`, `templ.URL(v.Next)`, `url`,
 		`u.link("")`, `v.nextURL()`, `v.User.link("")`, `v.User.link("/link")`, `v.User.link("/role")`, `v.User.link("/disable")`, `v.User.link("/limit")`, `v.User.link("/sessions/" + x.ID + "/end")`,
 		`v.User.link("/sessions/end-all")`, `v.User.link("/entries")`, `v.User.link("/export")`, `v.User.link("/erase")`, `v.User.link("/read")`, `v.User.link("/read/end")`, `v.About.link("")`,
 		`t`, `templ.SafeURL(rangeURL(name))`, `auditAbout(v.User)`, `userURL(owner)`, `userURL(h.OwnerID)`, `userURL(id)`, `revokeURL(t)`, `releaseURL(h)`, `v.url(which, "")`, `v.url(v.Which, v.Next)`, `v.url(v.Action, v.Next)`, `v.url("", 0)`,

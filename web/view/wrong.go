@@ -28,10 +28,17 @@ func (m Mistake) say(labels []string) string {
 		if m.Field != "" {
 			text = labelOf(m.Field, labels) + " " + text
 		}
-		first, size := utf8.DecodeRuneInString(text)
-		text = string(unicode.ToUpper(first)) + text[size:]
 	}
-	return text + "."
+	return sentence(text)
+}
+
+// sentence is what programs say, with a capital and a full stop.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(text[size:], ".") + "."
 }
 
 func labelOf(field string, labels []string) string {
