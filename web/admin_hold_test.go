@@ -25,7 +25,7 @@ func TestNoPageGetsPastAHold(t *testing.T) {
 	ann := o.signedIn(o.ann)
 	w := ann.post("/conversations/" + conv + "/delete")
 	o.want("its owner's deletion", w, http.StatusConflict)
-	if !strings.Contains(w.Body.String(), "an administrator holds this conversation") {
+	if !strings.Contains(w.Body.String(), "An administrator holds this conversation") {
 		t.Errorf("the page does not say why: %.300s", w.Body)
 	}
 	o.want("erasure", o.admin.post(o.page(o.ann)+"/erase", "reason", "asked", "confirm", "ann@example.org"), http.StatusConflict)

@@ -163,8 +163,8 @@ func (s *Server) errorPage(c echo.Context, e *worklog.Error) {
 	} else if e.Code == worklog.CodeUnauthorized {
 		p.LinkHref, p.LinkText = "/login", "Sign in"
 	}
-	if isSecretPath(s.route(c)) {
-		p.Path = "/" // the way back must not lead through a one-time link
+	if route := s.route(c); isSecretPath(route) || route == "none" {
+		p.Path = "/" // the way back must not lead through a one-time link, or what may hold a secret
 	}
 	req := c.Request() // its deadline may be what failed; a template refuses to render after it
 	c.SetRequest(req.WithContext(context.WithoutCancel(req.Context())))
