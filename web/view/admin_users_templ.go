@@ -831,7 +831,7 @@ func userAccess(v UserPage) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if v.User.Admin {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "<button name=\"admin\" value=\"false\">Take the administrator's role</button>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "<button name=\"admin\" value=\"false\" title=\"The user's sessions end, and tokens that reach beyond the user's own entries.\">Take the administrator's role</button>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
