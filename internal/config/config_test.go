@@ -207,7 +207,7 @@ func TestEveryOptionMayComeFromAFile(t *testing.T) {
 		"DATABASE_URL": "host=/run user=w", "LISTEN_ADDR": ":1", "BASE_URL": "http://h", "DATA_DIR": "/d", "TRUSTED_PROXIES": "1.1.1.1",
 		"LOG_LEVEL": "debug", "LOG_FORMAT": "text", "METRICS_ADDR": ":2", "SESSION_LIFETIME": "1h", "WORKLOG_CLEANUP_AT": "04:00 UTC",
 		"WORKLOG_ARCHIVE_URL": "file:///h/.local/share/worklog/a", "WORKLOG_STREAM_MAX_AGE": "2h", "WORKLOG_STOP_DELAY": "1m",
-		"WORKLOG_RETAIN_HOT": "8d", "WORKLOG_RETAIN_WARM": "31d", "WORKLOG_RETAIN_COLD": "91d", "WORKLOG_REDACT": "off", "WORKLOG_ROOM_PER_DAY": "2GiB",
+		"WORKLOG_RETAIN_HOT": "8d", "WORKLOG_RETAIN_WARM": "31d", "WORKLOG_RETAIN_COLD": "91d", "WORKLOG_REDACT": "off", "WORKLOG_ROOM_PER_DAY": "2GiB", "WORKLOG_IMPORT_LIMIT": "1100",
 	}
 	for _, o := range Options() {
 		value, ok := valid[o.Name]
