@@ -98,7 +98,7 @@ func TestTheFormsOfAConversationDoWhatTheySay(t *testing.T) {
 	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/" {
 		t.Fatalf("%d to %s", w.Code, w.Header().Get("Location"))
 	}
-	if got := texts(x.see("/"), "#log-list .title"); len(got) != 2 || !strings.Contains(got[0], `"A better <name>" deleted`) {
+	if got := texts(x.see("/"), "#log-list .title"); len(got) != 2 || !strings.Contains(got[0], `“A better <name>” deleted`) {
 		t.Errorf("the activity reads %q", got)
 	}
 }

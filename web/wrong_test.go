@@ -71,7 +71,7 @@ func TestWhatIsWrongWithAWholeFormHasTheFocus(t *testing.T) {
 	o := newOffice(t)
 	doc := parse(o.gate, o.admin.post(o.page(o.root)+"/role", "admin", "false"))
 	focused := cascadia.QueryAll(doc, cascadia.MustCompile("[autofocus]"))
-	if len(focused) != 1 || textOf(focused[0]) != "This is the last administrator; make another one first." {
+	if len(focused) != 1 || textOf(focused[0]) != "This is the last administrator who can sign in; make another one first." {
 		t.Errorf("%d elements have the focus", len(focused))
 	}
 }

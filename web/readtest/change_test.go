@@ -52,7 +52,7 @@ func TestBrowserChangesAConversationByItsMenu(t *testing.T) {
 	r.click(".menu a.danger")
 	r.arrive("it asks first", fmt.Sprintf("location.pathname === '%s/delete'", path))
 	r.click("main form button.danger")
-	r.arrive("the activity says what was deleted", `location.pathname === '/' && document.querySelector('#log-list .title').textContent.includes('"A better name" deleted')`)
+	r.arrive("the activity says what was deleted", `location.pathname === '/' && document.querySelector('#log-list .title').textContent.includes('“A better name” deleted')`)
 	r.expect("document.querySelectorAll('#threads a').length", "0")
 }
 
