@@ -231,9 +231,9 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 	switch {
 	case err == nil:
 		s.settle(requests, b, results, locked)
-	case worklog.CodeOf(err) == worklog.CodeInvalid && len(requests) == 0: // it would be refused each second
-		s.log.Error("repeats and notes of suppressed entries are lost: the database refused a value", "error", err)
-		s.pendingDone(b.flushed, nil)
+	case worklog.CodeOf(err) == worklog.CodeInvalid && len(b.own().Writes) == 0: // it would be refused each second
+		s.log.Error("counts, repeats and notes of suppressed entries are lost: the database refused a value", "error", err)
+		s.settle(requests, b, make([]store.Result, len(b.Writes)), nil)
 	case worklog.CodeOf(err) == worklog.CodeInvalid && len(b.Writes) > 1:
 		s.release(b)
 		s.pendingBack(b.flushed)
@@ -242,9 +242,7 @@ func (s *Service) commit(ctx context.Context, requests []*request, b *batch) {
 		s.conclude(requests, locked)
 	case worklog.CodeOf(err) == worklog.CodeInvalid:
 		s.release(b)
-		if b.from[0] != nil { // else it would be refused each second
-			s.pendingBack(b.flushed)
-		}
+		s.pendingBack(b.flushed)
 		b.flushed = flushed{}
 		s.refuseAll(b)
 		s.settle(requests, b, nil, nil)

@@ -60,6 +60,20 @@ func TestCountsOfOthersSurviveARefusedDraft(t *testing.T) {
 	}
 }
 
+// A request that only repeats what is stored may meet a batch of counts that the database refuses.
+func TestARepeatIsMergedThoughCountsAreRefused(t *testing.T) {
+	b := setup(t)
+	b.clock.stop()
+	b.Refused(b.me, 3)
+	b.clock.move(500 * time.Millisecond)
+	b.append(t, b.me, worklog.Draft{Title: "A"})
+	b.store.mu.Lock()
+	b.store.errs = []error{&worklog.Error{Code: worklog.CodeInvalid, Message: "odd"}}
+	b.store.mu.Unlock()
+	b.clock.move(600 * time.Millisecond) // the counts are due, and A is not a second old
+	wantOutcomes(t, b.append(t, b.me, worklog.Draft{Title: "A"}), "merged")
+}
+
 // gone is a database that does not come back.
 type gone struct{ asked int }
 
