@@ -15,7 +15,7 @@ import (
 // always looked at again at its end.
 const trustedFor = time.Second
 
-// againKey is where a request keeps its second check.
+// againKey is where a download keeps its second check.
 const againKey = "again"
 
 // checkAgain has rights looked at once more at the end of the body: a client that is slow on purpose must not act with
@@ -28,7 +28,9 @@ func (s *Server) checkAgain(c echo.Context, req *http.Request, policy account.Po
 		}
 		return policy.Allow(p, s.now())
 	}
-	c.Set(againKey, again)
+	if isDownload(c.Path()) {
+		c.Set(againKey, again)
+	}
 	if req.Body == nil || req.Body == http.NoBody {
 		return
 	}
@@ -39,7 +41,7 @@ func (s *Server) checkAgain(c echo.Context, req *http.Request, policy account.Po
 	req.Body = &slowBody{ReadCloser: req.Body, until: time.Now().Add(trusted), again: again}
 }
 
-// allowedStill is the second check of a request, for answers that go on for long.
+// allowedStill is the second check of a download, whose answer goes on for long.
 func allowedStill(c echo.Context) error {
 	if again, ok := c.Get(againKey).(func() error); ok {
 		return again()

@@ -78,15 +78,8 @@ func (s *Server) delayed(action string) (api.Route, bool) {
 	if safeNext(action) != action || path.Clean(action) != action || strings.ContainsAny(action, "%?#") {
 		return api.Route{}, false
 	}
-	found := s.echo.NewContext(nil, nil)
-	s.echo.Router().Find(http.MethodPost, action, found)
-	i := slices.IndexFunc(s.table, func(r api.Route) bool {
-		return r.Method == http.MethodPost && r.Path == found.Path() && r.Policy.Recent > 0
-	})
-	if i < 0 {
-		return api.Route{}, false
-	}
-	return s.table[i], true
+	r, ok := s.routeAt(http.MethodPost, action)
+	return r, ok && r.Policy.Recent > 0
 }
 
 // confirmPage asks for the password again. What is done afterwards is never said by a link.

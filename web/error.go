@@ -7,7 +7,6 @@ import (
 	"html"
 	"net/http"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/worklogdev/worklog/internal/account"
-	"github.com/worklogdev/worklog/internal/api"
 	"github.com/worklogdev/worklog/internal/hub"
 	"github.com/worklogdev/worklog/internal/problem"
 	"github.com/worklogdev/worklog/internal/sse"
@@ -54,9 +52,8 @@ func (s *Server) handleError(err error, c echo.Context) {
 // nothing is posted there.
 func (s *Server) pageAbove(form string) string {
 	has := func(method, at string) bool {
-		found := s.echo.NewContext(nil, nil)
-		s.echo.Router().Find(method, at, found)
-		return slices.ContainsFunc(s.table, func(r api.Route) bool { return r.Method == method && r.Path == found.Path() && !isMachine(r.Path) })
+		r, ok := s.routeAt(method, at)
+		return ok && !isMachine(r.Path)
 	}
 	if !has(http.MethodPost, form) {
 		return ""

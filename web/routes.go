@@ -113,6 +113,17 @@ func (s *Server) routes() []api.Route {
 	return append(table, s.api.Routes()...)
 }
 
+// routeAt is the route that answers a method at a path; false if there is none.
+func (s *Server) routeAt(method, path string) (api.Route, bool) {
+	found := s.echo.NewContext(nil, nil)
+	s.echo.Router().Find(method, path, found)
+	i := slices.IndexFunc(s.table, func(r api.Route) bool { return r.Method == method && r.Path == found.Path() })
+	if i < 0 {
+		return api.Route{}, false
+	}
+	return s.table[i], true
+}
+
 // at is one line of the table.
 func at(method, path string, policy account.Policy, h echo.HandlerFunc) api.Route {
 	return api.Route{Method: method, Path: path, Policy: policy, Handler: h}
