@@ -77,6 +77,7 @@ type cli struct {
 // exitCode ends the program with a code that says more than 1; its error has been reported already.
 type exitCode int
 
+// Error is the code: what went wrong stands on standard error already.
 func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // run parses args, runs the command they name and returns the process's exit code: 0, 1 for a failure, 2 for a wrong

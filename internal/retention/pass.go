@@ -34,6 +34,7 @@ type skipped struct {
 // wide is an error that the next owner would meet as well.
 type wide struct{ error }
 
+// Unwrap returns what went wrong.
 func (w wide) Unwrap() error { return w.error }
 
 func (p *pass) begin(name Step) {
